@@ -1,0 +1,227 @@
+"""What ``Memory(config)`` accepts, and how a mistake in it is told."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from mem0.exceptions import ConfigError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+NO_LLM = "this version has no LLM yet and keeps what it is told as it was said; leave it out"
+
+# Published keys that mean nothing here, and what to do instead.
+_REFUSED = {
+    "custom_fact_extraction_prompt": NO_LLM,
+    "custom_instructions": NO_LLM,
+    "custom_prompt": NO_LLM,
+    "custom_update_memory_prompt": NO_LLM,
+    "graph_store": "there is no graph store; leave it out (related memories are found by search itself)",
+    "llm": NO_LLM,
+    "reranker": "this version has no rerankers yet; leave it out",
+}
+
+# What may also stand among a store's options, where published configurations have it.
+_OF_ANY_STORE = ("collection_name", "embedding_model_dims")
+_OF_THE_EMBEDDED_STORE = ("path", "busy_timeout", "cache_mb")
+
+
+class MemoryItem(BaseModel):
+    """A memory, as a model for those who want one; the verbs return plain dicts of the same shape."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str = Field(description="The memory's id.")
+    memory: str = Field(description="Its text.")
+    hash: str | None = Field(default=None, description="A hash of the text.")
+    metadata: dict[str, Any] | None = Field(default=None, description="The user's own metadata.")
+    score: float | None = Field(default=None, description="From `search`: 0-1, higher is better.")
+    created_at: str | None = Field(default=None, description="When it was said, ISO-8601 in UTC.")
+    updated_at: str | None = Field(default=None, description="When it last changed, ISO-8601 in UTC.")
+
+
+class ProviderConfig(BaseModel):
+    """A part named in the configuration: which provider, and that provider's own options."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    provider: str = Field(min_length=1, description="Name of the provider.")
+    config: dict[str, Any] = Field(default_factory=dict, description="Its options; see the provider's own table.")
+
+    @field_validator("config", mode="before")
+    @classmethod
+    def _without(cls, config: object) -> object:
+        return {} if config is None else config
+
+    def __repr_args__(self) -> list[tuple[str | None, Any]]:
+        # Options hold API keys; which ones are set is enough for a log.
+        return [("provider", self.provider), ("config", sorted(self.config))]
+
+
+class MemoryConfig(BaseModel):
+    """What a :class:`~mem0.Memory` is made of; every field may be left out.
+
+    Raises:
+        ConfigError: A key is unknown, has no meaning here, or holds an unusable value.
+    """
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, hide_input_in_errors=True)
+
+    path: str | None = Field(
+        default=None,
+        min_length=1,
+        description='The SQLite file that holds everything, or `":memory:"`. Default: `$MEM0_DIR/mem0.db`, '
+        "where `MEM0_DIR` is `~/.mem0` if unset.",
+    )
+    collection_name: str = Field(
+        default="mem0", min_length=1, max_length=200, description="The collection; several may share a file."
+    )
+    embedder: ProviderConfig | None = Field(
+        default=None,
+        description="The embedder: `{provider, config}`. Default: the one recorded with the collection, "
+        "else the bundled `onnx`.",
+    )
+    vector_store: ProviderConfig | None = Field(
+        default=None, description="The vector store: `{provider, config}`. Default: `sqlite`, in the file at `path`."
+    )
+    history_db_path: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A file of its own for the history. Default: the same file, which is faster and safer.",
+    )
+    embedding_model_dims: int | None = Field(
+        default=None, ge=1, description="Only checked: an embedder of another size is refused."
+    )
+    busy_timeout: float = Field(default=10.0, gt=0, description="Seconds a writer waits for another writer.")
+    cache_mb: float = Field(
+        default=1024.0, gt=0, description="Megabytes of memories kept in memory for searching, embedded store only."
+    )
+    version: Any = Field(default=None, description="Accepted from older configurations; changes nothing.")
+
+    if not TYPE_CHECKING:  # type checkers know the fields
+
+        def __init__(self, **values: Any) -> None:
+            try:
+                super().__init__(**_gathered(values))
+            except pydantic.ValidationError as error:
+                raise _translated(error, type(self), "config") from None
+
+    @field_validator("path", "history_db_path", mode="before")
+    @classmethod
+    def _text_of_path(cls, path: object) -> object:
+        return os.fspath(path) if isinstance(path, os.PathLike) else path
+
+    @classmethod
+    def of(cls, config: MemoryConfig | Mapping[str, Any] | None) -> MemoryConfig:
+        """Return a configuration from a model, a dict, or nothing.
+
+        Raises:
+            ConfigError: A key is unknown, has no meaning here, or holds an unusable value.
+        """
+        if config is None:
+            return cls()
+        if isinstance(config, cls):
+            return config
+        if not isinstance(config, Mapping):
+            raise ConfigError(f"config: expected a MemoryConfig, a dict, or nothing, not {type(config).__name__}")
+        for key in config:
+            if not isinstance(key, str):
+                raise ConfigError(f"config[{key!r}]: a key is text, not {type(key).__name__}")
+        return cls(**config)
+
+    def at(self, path: str | os.PathLike[str] | None) -> MemoryConfig:
+        """Return this configuration with the path that was given as a keyword, if one was.
+
+        Raises:
+            ConfigError: It is no path, or the configuration names another one.
+        """
+        given = MemoryConfig(path=path).path  # type: ignore[arg-type]
+        if given is None:
+            return self
+        if self.path not in (None, given):
+            raise ConfigError(f"path={given!r} and config['path']={self.path!r} mean the same; give one")
+        return self.model_copy(update={"path": given})
+
+    def file(self) -> str:
+        """Return the path of the SQLite file."""
+        if self.path is not None:
+            return self.path
+        return str(Path(os.environ.get("MEM0_DIR") or Path.home() / ".mem0") / "mem0.db")
+
+
+def _gathered(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Bring configurations found in the wild into our shape; the caller's dict stays as it is."""
+    found = dict(config)
+    for key, reason in _REFUSED.items():
+        if found.get(key) is not None:
+            raise ConfigError(f"config[{key!r}]: {reason}")
+        found.pop(key, None)
+    store = found.get("vector_store")
+    if isinstance(store, ProviderConfig):
+        store = store.model_dump()
+    if not isinstance(store, Mapping):
+        return found
+    options = store.get("config") or {}
+    if not isinstance(options, Mapping):
+        return found
+    if store.get("provider") is None:
+        remote = [key for key in ("host", "url") if key in options]
+        hint = f" (config has {remote[0]!r}: a server's store, such as 'qdrant', must be named)" if remote else ""
+        raise ConfigError(f"config['vector_store']['provider'] is missing{hint}; name the store, such as 'sqlite'")
+    options = dict(options)
+    for key in (*_OF_ANY_STORE, *(_OF_THE_EMBEDDED_STORE if store["provider"] == "sqlite" else ())):
+        value = options.pop(key, None)
+        if value is None:
+            continue
+        if found.get(key) is None:
+            found[key] = value
+        elif str(found[key]) != str(value):
+            raise ConfigError(
+                f"config[{key!r}] is {found[key]!r} and config['vector_store']['config'][{key!r}] is {value!r}; "
+                "they mean the same, give one"
+            )
+    found["vector_store"] = {**store, "config": options}
+    return found
+
+
+def validated(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
+    """Return a model made of values, with mistakes told in our words.
+
+    Args:
+        model: The pydantic model.
+        values: What the user gave.
+        where: What to call it in the error, such as ``config['embedder']['config']``.
+
+    Raises:
+        ConfigError: Naming the field, the value (never a secret), the cause and the remedy.
+    """
+    try:
+        return model.model_validate(dict(values))
+    except pydantic.ValidationError as error:
+        raise _translated(error, model, where) from None  # the original repeats values, secrets among them
+
+
+def _translated(error: pydantic.ValidationError, model: type[BaseModel], where: str) -> ConfigError:
+    return ConfigError("; ".join(_told(model, problem, where) for problem in error.errors(include_url=False)))
+
+
+def _told(model: type[BaseModel], problem: Mapping[str, Any], where: str) -> str:
+    location: tuple[Any, ...] = problem["loc"]
+    field = where + "".join(f"[{part!r}]" for part in location)
+    if problem["type"] == "extra_forbidden":
+        names = list(model.model_fields) if len(location) == 1 else list(ProviderConfig.model_fields)
+        near = difflib.get_close_matches(str(location[-1]), names, n=1, cutoff=0.5)
+        remedy = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(sorted(names))}"
+        return f"{field}: unknown key; {remedy}"
+    if problem["type"] == "missing":
+        return f"{field} is missing"
+    value = problem.get("input")
+    shown = f"={value!r}" if isinstance(value, (int, float, bool, type(None))) else f" (a {type(value).__name__})"
+    return f"{field}{shown}: {problem['msg']}"

@@ -1,0 +1,97 @@
+"""What an embedder is: one abstract method, a batch made of it, and the checks every batch passes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mem0.exceptions import EmbeddingError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Self = TypeVar("Self", bound="EmbeddingBase")
+
+
+class EmbeddingBase(ABC):
+    """Turns text into vectors of one fixed size.
+
+    Attributes:
+        model: Name of the model, recorded with the collection and compared when it is opened again.
+            ``None`` means unknown: only sizes are compared.
+        dims: Length of the vectors, or ``None`` when only a first embedding can tell.
+    """
+
+    model: str | None = None
+    dims: int | None = None
+
+    @abstractmethod
+    def embed(self, text: str) -> Sequence[float]:
+        """Return the vector of one text."""
+
+    def embed_batch(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        """Return one vector per text, in order; the default calls :meth:`embed` for each."""
+        return [self.embed(text) for text in texts]
+
+    def understands(self, text: str) -> bool:
+        """Tell whether vectors of this text mean anything; where not, search leaves them out."""
+        return True
+
+    def close(self) -> None:  # noqa: B027 - most embedders hold nothing
+        """Release what the embedder holds; a second time does nothing."""
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+def embed_texts(embedder: Any, texts: Sequence[str]) -> NDArray[np.float32]:
+    """Embed texts with any object that has ``embed`` and check what comes back.
+
+    Args:
+        embedder: An :class:`EmbeddingBase`, or any object with ``embed(text)``.
+        texts: The texts, in the order the vectors are wanted.
+
+    Returns:
+        A float32 matrix with one row per text.
+
+    Raises:
+        EmbeddingError: The embedder raised, returned fewer or more vectors than texts, or a vector is
+            empty, not numeric, not finite, all zero, or of another size than the rest.
+    """
+    import numpy as np
+
+    name = f"embedder {type(embedder).__name__}"
+    try:
+        if hasattr(embedder, "embed_batch"):
+            vectors = embedder.embed_batch(list(texts))
+        else:
+            vectors = [embedder.embed(text) for text in texts]
+    except EmbeddingError:
+        raise
+    except Exception as error:
+        raise EmbeddingError(f"{name} failed on {len(texts)} text(s): {type(error).__name__}: {error}") from error
+    if vectors is None or len(vectors) != len(texts):
+        count = "None" if vectors is None else f"{len(vectors)} vector(s)"
+        raise EmbeddingError(f"{name} returned {count} for {len(texts)} text(s); nothing was stored")
+    try:
+        with np.errstate(over="ignore"):  # what does not fit becomes inf, and is refused below
+            matrix = np.asarray(vectors, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise EmbeddingError(f"{name} returned vectors of different sizes or not of numbers: {error}") from error
+    if matrix.ndim != 2 or matrix.shape[1] == 0:
+        raise EmbeddingError(
+            f"{name} returned shape {matrix.shape} for {len(texts)} text(s); one flat vector each is wanted"
+        )
+    expected = getattr(embedder, "dims", None)
+    if isinstance(expected, int) and matrix.shape[1] != expected:
+        raise EmbeddingError(f"{name} declares dims={expected} but returned vectors of size {matrix.shape[1]}")
+    if not np.isfinite(matrix).all():
+        raise EmbeddingError(f"{name} returned a vector with inf or NaN")
+    if not matrix.any(axis=1).all():
+        raise EmbeddingError(f"{name} returned an all-zero vector, which has no direction to compare")
+    return matrix

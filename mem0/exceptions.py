@@ -1,0 +1,93 @@
+"""Every error this library raises on purpose, as one tree.
+
+A message names the field, the value, the cause and the remedy, and never holds a secret.  Errors of
+other libraries are translated where they cross into ours, with ``raise ... from``.
+
+    Mem0Error
+    ├── ConfigError (ValueError)            how the library was set up
+    │   ├── EmbedderMismatchError           a collection made by another embedder
+    │   └── MissingDependencyError (ImportError)
+    ├── ValidationError (ValueError)        what a verb was given
+    │   ├── FilterError                     a filter that cannot be understood
+    │   ├── DuplicateMemoryError            an update into another memory's text
+    │   └── MemoryNotFoundError             an id that names nothing (in this scope)
+    ├── ClosedError                         used after close()
+    ├── EmbeddingError                      the embedder failed or answered nonsense
+    ├── ConflictError                       a memory changed while it was being changed
+    └── StorageError                        the store or the history could not be read or written
+        ├── StorageBusyError                somebody else holds the write lock
+        ├── StorageFullError                no room left
+        ├── StorageCorruptError             the file is not what it should be
+        ├── StoragePermissionError (PermissionError)
+        └── StorageVersionError             written by a newer version of this library
+"""
+
+from __future__ import annotations
+
+
+class Mem0Error(Exception):
+    """Base of every error this library raises on purpose."""
+
+
+class ConfigError(Mem0Error, ValueError):
+    """The configuration names something unknown, contradictory or unusable."""
+
+
+class EmbedderMismatchError(ConfigError):
+    """The collection holds vectors of another model or size than the embedder in use."""
+
+
+class MissingDependencyError(ConfigError, ImportError):
+    """A provider needs a package that is not installed; the message names it."""
+
+
+class ValidationError(Mem0Error, ValueError):
+    """An argument of a verb cannot be accepted; nothing was read or written."""
+
+
+class FilterError(ValidationError):
+    """A filter is not part of the filter language."""
+
+
+class DuplicateMemoryError(ValidationError):
+    """An update would give a memory the text of another one in the same scope."""
+
+
+class MemoryNotFoundError(ValidationError):
+    """No memory with this id exists, or it lies outside the scope that was asked for."""
+
+
+class ClosedError(Mem0Error):
+    """The object was used after ``close()``."""
+
+
+class EmbeddingError(Mem0Error):
+    """The embedder failed, or returned vectors that cannot be used; nothing was stored."""
+
+
+class ConflictError(Mem0Error):
+    """A memory changed between being read and being written; nothing was stored."""
+
+
+class StorageError(Mem0Error):
+    """A store or the history could not be read or written; the message names it."""
+
+
+class StorageBusyError(StorageError):
+    """The write lock was not free within ``busy_timeout``; nothing was stored, a retry can help."""
+
+
+class StorageFullError(StorageError):
+    """The disk or the file's size limit is exhausted; nothing was stored."""
+
+
+class StorageCorruptError(StorageError):
+    """The file is damaged, or is not a database of this library."""
+
+
+class StoragePermissionError(StorageError, PermissionError):
+    """The file or its folder cannot be read or written by this user."""
+
+
+class StorageVersionError(StorageError):
+    """The file was written by a newer version of this library; it was left unchanged."""

@@ -1,0 +1,1 @@
+"""The record of every change, beside the vector stores."""

@@ -1,0 +1,251 @@
+"""What each verb does, written once: generators that yield the I/O they want and return the result.
+
+Nothing here touches the world.  :mod:`mem0.memory.runners` drives these, blocking or awaiting.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from mem0.exceptions import ConflictError, DuplicateMemoryError, MemoryNotFoundError, StorageError
+from mem0.history.sqlite import as_dict
+from mem0.memory import inputs, payloads, ranking
+from mem0.memory.commit import by_fingerprint, decide
+from mem0.memory.operations import (
+    Commit,
+    Compact,
+    Delete,
+    Embed,
+    Embedded,
+    Fetch,
+    Find,
+    Get,
+    Holders,
+    List,
+    Operation,
+    ReadHistory,
+    Reset,
+)
+from mem0.text import clean
+from mem0.types import (
+    Change,
+    ChangeDict,
+    DeletionDict,
+    HistoryDict,
+    MemoryDict,
+    MemoryList,
+    Outcome,
+    Record,
+    Scope,
+)
+from mem0.vector_stores.base import Query
+
+Result = TypeVar("Result")
+Verb = Generator[Operation, Any, Result]
+
+# How often an update is decided anew when the memory changed under it.
+_ATTEMPTS = 2
+
+
+def add_verbatim(
+    turns: Sequence[inputs.Turn],
+    identity: Scope,
+    *,
+    metadata: Mapping[str, Any],
+    created_at: str,
+    expiration_date: str | None,
+    dry_run: bool,
+    now: float,
+) -> Verb[MemoryList[ChangeDict]]:
+    """Keep every message as it is; what is there already is reported and not stored again."""
+    changes = []
+    for turn in turns:
+        payload = payloads.new_payload(
+            turn.text,
+            identity,
+            created_at=created_at,
+            metadata=metadata,
+            role=turn.role,
+            actor_id=turn.actor_id,
+            expiration_date=expiration_date,
+        )
+        changes.append(Change("ADD", str(uuid.uuid4()), payload))
+    return MemoryList(map(_changed, (yield from _stored(changes, dry_run, now))))
+
+
+def _stored(changes: Sequence[Change], dry_run: bool, now: float) -> Verb[list[Outcome]]:
+    """Leave out what is there already, embed the rest at once, and commit."""
+    if not changes:
+        return []
+    marks = {mark: Scope.of(change.payload) for change in changes if (mark := payloads.fingerprint_of(change))}
+    planned = decide(changes, {}, by_fingerprint((yield Holders(marks))), now)
+    fresh = [outcome.change for outcome in planned if outcome.status == "applied"]
+    if dry_run or not fresh:
+        return planned
+    embedded: Embedded = yield Embed([change.payload["data"] for change in fresh])
+    done = yield Commit([_with_vector(change, embedded, at) for at, change in enumerate(fresh)], embedded.embedder)
+    committed = {outcome.change.id: outcome for outcome in done}
+    return [_as_committed(outcome, committed) for outcome in planned]
+
+
+def _as_committed(outcome: Outcome, committed: Mapping[str, Outcome]) -> Outcome:
+    """Return what became of a planned change; one that repeats another of its call shares that one's fate."""
+    if outcome.status == "applied":
+        return committed[outcome.change.id]
+    first = committed.get(outcome.other.id) if outcome.other else None
+    return outcome if first is None or first.other is None else replace(outcome, other=first.other)
+
+
+def search(
+    query: str,
+    reading: inputs.Reading,
+    *,
+    limit: int,
+    threshold: float | None,
+    explain: bool,
+    alive_at: float | None,
+) -> Verb[MemoryList[MemoryDict]]:
+    """Find the memories that answer a question, best first."""
+    question = clean(query)
+    if not question.strip():
+        return MemoryList()
+    embedded: Embedded = yield Embed([question], only_understood=True)
+    vector = None if embedded.vectors is None else embedded.vectors[0]
+    candidates = yield Find(Query(reading.scope, question, vector, limit, reading.filters, alive_at))
+    ranked = ranking.rank(candidates, limit, threshold)
+    keys = [candidates.keys[position] for position in ranked.positions]
+    found: MemoryList[MemoryDict] = MemoryList((), total=ranked.total)
+    rows: list[Record | None] = yield Fetch(keys)
+    for row, position, score in zip(rows, ranked.positions, ranked.scores, strict=True):
+        if row is None:
+            continue  # deleted since it was found
+        memory = payloads.public(row)
+        memory["score"] = float(score)
+        if explain:
+            memory["explain"] = ranking.explanation(candidates, int(position), row.payload)
+        found.append(memory)
+    return found
+
+
+def get_all(
+    reading: inputs.Reading, *, limit: int, offset: int, alive_at: float | None
+) -> Verb[MemoryList[MemoryDict]]:
+    """List memories, newest first."""
+    filters: dict[str, Any] = dict(reading.scope.ids())
+    if reading.filters:
+        filters["AND"] = [reading.filters]
+    rows, total = yield List(filters or None, limit, offset, alive_at)
+    return MemoryList(map(payloads.public, rows), total=total)
+
+
+def get(memory_id: str, scope: Scope) -> Verb[MemoryDict | None]:
+    """Return one memory of the scope, or ``None``."""
+    row = yield Get(memory_id)
+    return payloads.public(row) if row is not None and scope.covers(row.payload) else None
+
+
+def update(
+    memory_id: str, scope: Scope, *, text: str | None, metadata: Mapping[str, Any], now: str
+) -> Verb[MemoryDict]:
+    """Change a memory's text, metadata, or both."""
+    for _ in range(_ATTEMPTS):
+        row: Record = yield from _present(memory_id, scope)
+        new_text = None if text == row.payload.get("data") else text
+        payload = payloads.patched(row.payload, new_text, metadata, now)
+        if new_text is None and payloads.same_but_for_time(payload, row.payload):
+            return payloads.public(row)
+        change = Change("UPDATE", memory_id, payload, version=payloads.version(row.payload))
+        embedder = None
+        if new_text is not None:
+            embedded: Embedded = yield Embed([new_text])
+            change, embedder = _with_vector(change, embedded, 0), embedded.embedder
+        (outcome,) = yield Commit([change], embedder)
+        if outcome.status == "missing":
+            raise _not_found(memory_id)
+        if outcome.status == "duplicate":
+            raise DuplicateMemoryError(
+                f"memory {outcome.other.id!r} already says this; memory {memory_id!r} was left as it is: "
+                "delete one of them, or choose another text"
+            )
+        if outcome.status == "applied":
+            return payloads.public(Record(memory_id, change.payload))
+    raise ConflictError(f"memory {memory_id!r} kept changing while it was being updated; nothing was stored, try again")
+
+
+def delete(memory_id: str, scope: Scope, *, purge: bool) -> Verb[DeletionDict]:
+    """Delete one memory; with ``purge`` also one that was deleted before, from the history."""
+    row = yield Get(memory_id)
+    if row is None and purge:
+        # Of a memory that is gone, the history says whose it was.
+        history = yield ReadHistory(memory_id)
+        known = bool(history) and all(scope.covers(entry.scope) for entry in history)
+    else:
+        known = row is not None and scope.covers(row.payload)
+    if not known:
+        raise _not_found(memory_id)
+    outcomes, removed = yield Delete(memory_id, purge)
+    if not outcomes and not removed:
+        raise _not_found(memory_id)
+    if any(outcome.status == "failed" for outcome in outcomes):
+        raise StorageError(f"memory {memory_id!r} could not be deleted: the vector store refused; it is still there")
+    return (yield from _deletion("Memory deleted", outcomes, removed, purge))
+
+
+def delete_all(scope: Scope, *, purge: bool) -> Verb[DeletionDict]:
+    """Delete all memories of a scope."""
+    outcomes, removed = yield Delete(scope, purge)
+    return (yield from _deletion("Memories deleted", outcomes, removed, purge))
+
+
+def reset(*, purge: bool) -> Verb[DeletionDict]:
+    """Delete everything in the collection, and its history."""
+    deleted, removed = yield Reset(purge)
+    result: DeletionDict = {"message": "Collection reset", "deleted": deleted, "failed": []}
+    if purge:
+        result["receipt"] = {"memories": deleted, "history_rows": removed, "complete": (yield Compact())}
+    return result
+
+
+def history(memory_id: str, scope: Scope) -> Verb[list[HistoryDict]]:
+    """Return a memory's changes, oldest first; of a stranger's, none."""
+    rows = yield ReadHistory(memory_id)
+    return [as_dict(row) for row in rows if scope.covers(row.scope)]
+
+
+# -- what several verbs do --------------------------------------------------------------------------
+
+
+def _present(memory_id: str, scope: Scope) -> Verb[Record]:
+    row = yield Get(memory_id)
+    if row is None or not scope.covers(row.payload):
+        raise _not_found(memory_id)
+    return row  # type: ignore[no-any-return]
+
+
+def _with_vector(change: Change, embedded: Embedded, at: int) -> Change:
+    assert embedded.vectors is not None
+    payload = payloads.with_notes(change.payload, understood=embedded.understood[at], cut=embedded.cut[at])
+    return replace(change, payload=payload, vector=embedded.vectors[at])
+
+
+def _changed(outcome: Outcome) -> ChangeDict:
+    if outcome.other is not None:
+        return {"id": outcome.other.id, "memory": outcome.other.payload.get("data", ""), "event": "NONE"}
+    return {"id": outcome.change.id, "memory": outcome.change.payload["data"], "event": outcome.change.event}
+
+
+def _deletion(message: str, outcomes: Sequence[Outcome], removed: int, purge: bool) -> Verb[DeletionDict]:
+    failed = [outcome.change.id for outcome in outcomes if outcome.status == "failed"]
+    deleted = len(outcomes) - len(failed)
+    result: DeletionDict = {"message": message, "deleted": deleted, "failed": failed}
+    if purge:
+        complete = (yield Compact()) and not failed
+        result["receipt"] = {"memories": deleted, "history_rows": removed, "complete": complete}
+    return result
+
+
+def _not_found(memory_id: str) -> MemoryNotFoundError:
+    return MemoryNotFoundError(f"memory_id={memory_id!r}: no such memory here; it may be deleted, or of another scope")

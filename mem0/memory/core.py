@@ -1,0 +1,367 @@
+"""What ``Memory`` and ``AsyncMemory`` share: the parts they are made of, and arguments made ready for the conductor."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from typing import Any, TypeVar
+
+from mem0.configs.base import NO_LLM, MemoryConfig
+from mem0.embeddings.base import EmbeddingBase
+from mem0.exceptions import ClosedError, ConfigError, ValidationError
+from mem0.history.base import HistoryBase
+from mem0.history.sqlite import SQLiteManager
+from mem0.memory import conductor, inputs
+from mem0.memory.base import MemoryBase
+from mem0.memory.operations import Parts
+from mem0.memory.runners import Verb
+from mem0.storage import Database, same_path
+from mem0.times import Moment, expiration, iso, moment
+from mem0.types import ChangeDict, DeletionDict, Embedder, MemoryDict, MemoryList, Scope
+from mem0.utils.factory import EmbedderFactory, VectorStoreFactory
+from mem0.vector_stores.base import VectorStoreBase
+
+logger = logging.getLogger("mem0.memory")
+
+Self = TypeVar("Self", bound="MemoryCore")
+Result = TypeVar("Result")
+
+_BUNDLED = "onnx"
+
+
+class MemoryCore(MemoryBase):
+    """Base of both memories; see :class:`~mem0.Memory`."""
+
+    def __init__(
+        self,
+        config: MemoryConfig | Mapping[str, Any] | None = None,
+        *,
+        llm: object = None,
+        embedder: EmbeddingBase | Any | None = None,
+        vector_store: VectorStoreBase | None = None,
+        history: HistoryBase | None = None,
+        telemetry: object = None,
+        path: str | os.PathLike[str] | None = None,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        """Open a memory; see the class for the arguments."""
+        if llm is not None:
+            raise ConfigError(f"llm=: {NO_LLM}")
+        if telemetry:
+            raise ConfigError("telemetry=: this version has no telemetry and sends nothing anywhere; leave it out")
+        self.config = MemoryConfig.of(config).at(path)
+        self._bound = Scope()
+        self._is_handle = False
+        self._opened: list[Any] = []
+        self._closed = [False]  # shared with the handles that scope() makes
+        try:
+            self._parts = self._build(embedder, vector_store, history, clock)
+        except BaseException:
+            self._release()
+            raise
+
+    def _build(
+        self,
+        embedder: Any | None,
+        vector_store: VectorStoreBase | None,
+        history: HistoryBase | None,
+        clock: Callable[[], datetime] | None,
+    ) -> Parts:
+        config = self.config
+        _check_parts(embedder, vector_store, history)
+        if vector_store is None:
+            vector_store = self._opening(self._store())
+        if history is None:
+            history = self._opening(self._history(vector_store))
+        _check_parts(embedder, vector_store, history)
+        provider = None
+        if embedder is None:
+            provider = self._embedder_provider(vector_store)
+            options = config.embedder.config if config.embedder else None
+            embedder = self._opening(EmbedderFactory.create(provider, options))
+        parts = Parts(
+            embedder,
+            vector_store,
+            history,
+            config.collection_name,
+            clock or _utc_now,
+            embedder_provider=provider,
+            expected_dims=config.embedding_model_dims,
+        )
+        dims = getattr(embedder, "dims", None)
+        if isinstance(dims, int):
+            model = getattr(embedder, "model", None)
+            parts.check_embedder(Embedder(dims, model if isinstance(model, str) else None, provider))
+        parts.committer.recover()
+        return parts
+
+    def _store(self) -> VectorStoreBase:
+        named = self.config.vector_store
+        if named is not None and named.provider != "sqlite":
+            store: VectorStoreBase = VectorStoreFactory.create(named.provider, named.config)
+            return store
+        options = {
+            "path": self.config.file(),
+            "busy_timeout": self.config.busy_timeout,
+            "cache_mb": self.config.cache_mb,
+            **(named.config if named else {}),
+        }
+        embedded: VectorStoreBase = VectorStoreFactory.create("sqlite", options)
+        return embedded
+
+    def _history(self, store: VectorStoreBase) -> HistoryBase:
+        path = self.config.history_db_path
+        database = getattr(store, "database", None)
+        if isinstance(database, Database) and (path is None or same_path(path, database.path)):
+            return SQLiteManager(database=database)
+        return SQLiteManager(path or self.config.file(), busy_timeout=self.config.busy_timeout)
+
+    def _embedder_provider(self, store: VectorStoreBase) -> str:
+        if self.config.embedder is not None:
+            return self.config.embedder.provider
+        recorded = store.embedder(self.config.collection_name)
+        if recorded is None or recorded.provider in (None, _BUNDLED):
+            return _BUNDLED
+        name, provider = self.config.collection_name, recorded.provider
+        if provider not in EmbedderFactory.names():
+            raise ConfigError(
+                f"collection {name!r} was made by embedder {provider!r}, which is not known here: install the package "
+                "it comes from, EmbedderFactory.register it, or pass embedder="
+            )
+        logger.info("collection %r was made by embedder %r, which is used again", name, provider)
+        return provider
+
+    def _opening(self, part: Any) -> Any:
+        """Note a part as ours, to be closed with this object; injected ones are their owner's."""
+        self._opened.append(part)
+        return part
+
+    @classmethod
+    def from_config(cls: type[Self], config_dict: Mapping[str, Any]) -> Self:
+        """Return a memory built from a plain dict."""
+        return cls(config_dict)
+
+    def __repr__(self) -> str:
+        scope = "".join(f", {key}={value!r}" for key, value in self._bound.ids().items())
+        return f"{type(self).__name__}({self._parts.vector_store!r}, collection={self.collection_name!r}{scope})"
+
+    # -- parts --------------------------------------------------------------------------------------
+
+    @property
+    def embedding_model(self) -> Any:
+        """The embedder; may be replaced."""
+        return self._parts.embedding_model
+
+    @embedding_model.setter
+    def embedding_model(self, embedder: Any) -> None:
+        _check_parts(embedder, self.vector_store, self.db)
+        self._parts.embedding_model = embedder
+        self._parts.embedder_provider = None
+
+    @property
+    def vector_store(self) -> VectorStoreBase:
+        """The vector store; may be replaced."""
+        return self._parts.vector_store
+
+    @vector_store.setter
+    def vector_store(self, store: VectorStoreBase) -> None:
+        _check_parts(self.embedding_model, store, self.db)
+        self._parts.vector_store = store
+
+    @property
+    def db(self) -> HistoryBase:
+        """The history; may be replaced."""
+        return self._parts.db
+
+    @db.setter
+    def db(self, history: HistoryBase) -> None:
+        _check_parts(self.embedding_model, self.vector_store, history)
+        self._parts.db = history
+
+    @property
+    def collection_name(self) -> str:
+        """The collection; may be replaced."""
+        return self._parts.collection_name
+
+    @collection_name.setter
+    def collection_name(self, name: str) -> None:
+        self._parts.collection_name = name
+
+    def scope(self: Self, user_id: object = None, agent_id: object = None, run_id: object = None) -> Self:
+        """Return a handle with the same verbs, bound to a scope.
+
+        What the handle stores belongs to the scope, and it sees nothing outside: a stranger's id is
+        "not found".  The handle shares this object's parts: it lives until that is closed, and its own
+        ``close()`` does nothing.
+
+        Raises:
+            ValidationError: An id is unusable, or contradicts the scope this handle is bound to.
+        """
+        handle = copy.copy(self)
+        handle._bound = inputs.scope_of(self._bound, {"user_id": user_id, "agent_id": agent_id, "run_id": run_id})
+        handle._is_handle = True
+        return handle
+
+    # -- arguments, made ready ----------------------------------------------------------------------
+
+    def _open(self) -> Parts:
+        if self._closed[0]:
+            raise ClosedError("this Memory was closed; build a new one")
+        return self._parts
+
+    def _add(
+        self,
+        messages: Any,
+        data: Any,
+        scope: Mapping[str, object],
+        metadata: Mapping[str, Any] | None,
+        filters: Mapping[str, Any] | None,
+        prompt: str | None,
+        infer: bool | None,
+        timestamp: Moment | None,
+        expiration_date: Moment | None,
+        memory_type: str | None,
+        dry_run: bool,
+    ) -> Verb[MemoryList[ChangeDict]]:
+        if messages is not None and data is not None:
+            raise ValidationError("messages and data are two names of one argument; give one")
+        if messages is None and data is None:
+            raise ValidationError("messages: nothing was given; pass text, a message dict, or a list of them")
+        if infer or memory_type is not None or prompt is not None:
+            asked = "infer=True" if infer else f"memory_type={memory_type!r}" if memory_type is not None else "prompt"
+            raise ConfigError(
+                f"{asked} needs an LLM, which this version does not have yet; "
+                "leave it out to keep what was said verbatim"
+            )
+        inputs.reading(self._bound, scope, filters)
+        now = self._parts.clock()
+        return conductor.add_verbatim(
+            inputs.turns(data if messages is None else messages),
+            inputs.scope_of(self._bound, scope),
+            metadata=inputs.metadata(metadata),
+            created_at=iso(now if timestamp is None else moment("timestamp", timestamp)),
+            expiration_date=None if expiration_date is None else expiration(expiration_date),
+            dry_run=dry_run,
+            now=now.timestamp(),
+        )
+
+    def _search(
+        self,
+        query: str,
+        scope: Mapping[str, object],
+        limit: int,
+        filters: Mapping[str, Any] | None,
+        top_k: int | None,
+        threshold: float | None,
+        rerank: bool | None,
+        explain: bool,
+        show_expired: bool,
+    ) -> Verb[MemoryList[MemoryDict]]:
+        if not isinstance(query, str):
+            raise ValidationError(f"query={query!r}: expected text, not {type(query).__name__}")
+        if rerank:
+            raise ConfigError("rerank=True needs a reranker, which this version does not have yet; leave it out")
+        return conductor.search(
+            query,
+            inputs.reading(self._bound, scope, filters),
+            limit=inputs.limit_of(limit, top_k),
+            threshold=inputs.threshold_of(threshold),
+            explain=explain,
+            alive_at=self._alive_at(show_expired),
+        )
+
+    def _get_all(
+        self,
+        scope: Mapping[str, object],
+        limit: int,
+        filters: Mapping[str, Any] | None,
+        offset: int,
+        top_k: int | None,
+        show_expired: bool,
+    ) -> Verb[MemoryList[MemoryDict]]:
+        return conductor.get_all(
+            inputs.reading(self._bound, scope, filters),
+            limit=inputs.limit_of(limit, top_k),
+            offset=inputs.whole("offset", offset, least=0),
+            alive_at=self._alive_at(show_expired),
+        )
+
+    def _update(
+        self, memory_id: str, data: str | None, metadata: Mapping[str, Any] | None, text: str | None
+    ) -> Verb[MemoryDict]:
+        if data is None and text is None and metadata is None:
+            raise ValidationError("update: nothing to change was named; give data, metadata, or both")
+        return conductor.update(
+            inputs.memory_id(memory_id),
+            self._bound,
+            text=inputs.new_text(data, text),
+            metadata=inputs.metadata(metadata),
+            now=iso(self._parts.clock()),
+        )
+
+    def _delete_all(self, scope: Mapping[str, object], purge: bool) -> Verb[DeletionDict]:
+        target = inputs.scope_of(self._bound, scope)
+        if not target.ids():
+            raise ValidationError("delete_all needs user_id, agent_id or run_id; reset() deletes the whole collection")
+        return conductor.delete_all(target, purge=purge)
+
+    def _reset(self, purge: bool) -> Verb[DeletionDict]:
+        if self._bound.ids():
+            raise ValidationError("a scope handle cannot reset the collection; delete_all() deletes its scope")
+        return conductor.reset(purge=purge)
+
+    def _alive_at(self, show_expired: bool) -> float | None:
+        return None if show_expired else self._parts.clock().timestamp()
+
+    def _release(self) -> None:
+        if self._is_handle:
+            return  # the parts are those of the memory it was made from
+        self._closed[0] = True
+        while self._opened:
+            # Whoever wrote a provider with the two published methods only has nothing to close.
+            close = getattr(self._opened.pop(), "close", None)
+            if close is not None:
+                close()
+
+
+def _check_parts(embedder: object, store: object, history: object) -> None:
+    """Refuse parts that cannot do their work; ``None`` is one still to be made.
+
+    Raises:
+        ConfigError: The message says which, and never shows it: configurations end up here by mistake,
+            with keys in them.
+    """
+    if embedder is not None and (isinstance(embedder, type) or not callable(getattr(embedder, "embed", None))):
+        raise ConfigError(f"embedder={_kind(embedder)}: expected an object with embed(text){_as_config(embedder)}")
+    if store is not None and not isinstance(store, VectorStoreBase):
+        raise ConfigError(f"vector_store={_kind(store)}: expected a VectorStoreBase, subclass it{_as_config(store)}")
+    if history is not None and not isinstance(history, HistoryBase):
+        raise ConfigError(f"history={_kind(history)}: expected a HistoryBase, such as SQLiteManager(path)")
+    if history is not None and store is not None and _same_file(history, store):
+        raise ConfigError(
+            "history= stands on the vector store's file with a connection of its own, and the two would wait for "
+            "each other; leave history= out, or share the database: SQLiteManager(database=store.database)"
+        )
+
+
+def _kind(part: object) -> str:
+    return f"<the class {part.__name__}>" if isinstance(part, type) else f"<{type(part).__name__}>"
+
+
+def _as_config(part: object) -> str:
+    return '; a provider and its options go into config={"...": {"provider": ...}}' if isinstance(part, Mapping) else ""
+
+
+def _same_file(history: HistoryBase, store: VectorStoreBase) -> bool:
+    """Tell whether both stand on one file without sharing the database that is open on it."""
+    one, other = getattr(history, "database", None), getattr(store, "database", None)
+    if not isinstance(one, Database) or not isinstance(other, Database) or one is other:
+        return False
+    return same_path(one.path, other.path)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(timezone.utc)

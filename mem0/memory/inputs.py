@@ -1,0 +1,298 @@
+"""What callers hand over, checked and brought into one form before anything is read, written or spent."""
+
+from __future__ import annotations
+
+import json
+import math
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from mem0.exceptions import FilterError, ValidationError
+from mem0.filters import GROUPS, parse_filters
+from mem0.text import clean
+from mem0.types import RESERVED_KEYS, SCOPE_KEYS, Scope
+
+#: Limits of one call; beyond them a :class:`~mem0.exceptions.ValidationError` says so.
+MAX_ID_BYTES = 512
+MAX_MESSAGES = 10_000
+MAX_MESSAGE_BYTES = 1_000_000
+MAX_METADATA_BYTES = 64_000
+MAX_METADATA_DEPTH = 20
+
+#: How many results there are at most where nothing else is asked for.
+DEFAULT_LIMIT = 100
+
+_UNSTORED_ROLES = ("system", "developer")
+
+
+class Turn(NamedTuple):
+    """One message worth keeping."""
+
+    text: str
+    role: str
+    actor_id: str | None
+
+
+class Reading(NamedTuple):
+    """Which memories a verb reads."""
+
+    scope: Scope
+    filters: dict[str, Any] | None
+
+
+# -- scope ------------------------------------------------------------------------------------------
+
+
+def scope_id(field: str, value: object) -> str | None:
+    """Return a scope id as text; ``None`` stays ``None``.
+
+    Raises:
+        ValidationError: It is no text, int or UUID, is blank, too long, or holds control characters.
+    """
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = int.__repr__(value)  # an enumeration's member would call itself by its name
+    elif isinstance(value, uuid.UUID):
+        value = str(value)
+    if not isinstance(value, str):
+        raise ValidationError(f"{field}={value!r}: an id is text (an int or UUID becomes text), not {_kind(value)}")
+    problem = None
+    if not value.strip():
+        problem = "it is blank"
+    elif any(ord(character) < 32 or 127 <= ord(character) < 160 for character in value):
+        problem = "it holds control characters"
+    elif clean(value) != value:
+        problem = "it holds a lone surrogate, which is not valid Unicode"
+    elif len(value.encode()) > MAX_ID_BYTES:
+        problem = f"it has {len(value.encode())} bytes, {MAX_ID_BYTES} are allowed"
+    if problem:
+        raise ValidationError(
+            f"{field}={value[:80]!r}: {problem}; ids are stored as they are, so none is altered to fit"
+        )
+    return str.__str__(value)
+
+
+def scope_of(bound: Scope, given: Mapping[str, object]) -> Scope:
+    """Return the scope of a call: the handle's own ids and those given, which may not contradict."""
+    return _merged(
+        bound, "the scope handle", {key: scope_id(key, given.get(key)) for key in SCOPE_KEYS}, "the argument"
+    )
+
+
+def reading(bound: Scope, given: Mapping[str, object], filters: Mapping[str, Any] | None) -> Reading:
+    """Return what a reading verb reads; scope ids at the top of ``filters`` belong to the scope.
+
+    Raises:
+        ValidationError: An id is unusable, or given twice with different values.
+        FilterError: The filters are not in the filter language.
+    """
+    scope = scope_of(bound, given)
+    rest: Any = filters
+    inside: dict[str, str | None] = {}
+    if isinstance(filters, Mapping):
+        rest = dict(filters)
+        for key in SCOPE_KEYS:
+            value = rest.get(key)
+            if isinstance(value, Mapping):
+                if set(value) != {"eq"}:
+                    continue
+                value = value["eq"]
+            if value is not None:
+                inside[key] = scope_id(f"filters[{key!r}]", value)
+                del rest[key]
+            elif key in rest:
+                # Read as "any", a missing id would open the whole collection; as a filter it finds nothing.
+                raise FilterError(f"filters[{key!r}] is None: no memory has such an id; leave it out to match any")
+    parse_filters(rest)
+    return Reading(_merged(scope, "the argument or scope handle", inside, "filters"), rest or None)
+
+
+def _merged(first: Scope, first_source: str, second: Mapping[str, str | None], second_source: str) -> Scope:
+    ids = first.ids()
+    for key, value in second.items():
+        if value is None:
+            continue
+        if ids.setdefault(key, value) != value:
+            raise ValidationError(
+                f"{key} is given twice: {ids[key]!r} by {first_source} and {value!r} by {second_source}; give one"
+            )
+    return Scope(**ids)
+
+
+# -- what was said ----------------------------------------------------------------------------------
+
+
+def turns(messages: object) -> list[Turn]:
+    """Return the messages worth keeping: text, one message dict, or a list of either.
+
+    System messages and messages without text (only tool calls, only images) are left out.
+
+    Raises:
+        ValidationError: It has another shape, or is beyond a limit.
+    """
+    if isinstance(messages, (str, Mapping)):
+        messages = [messages]
+    if not isinstance(messages, Sequence) or isinstance(messages, (bytes, bytearray)):
+        raise ValidationError(
+            f"messages: expected text, a message dict, or a list of them, not {_kind(messages)}; "
+            "a message is {'role': 'user', 'content': 'text'}"
+        )
+    if len(messages) > MAX_MESSAGES:
+        raise ValidationError(f"messages: {len(messages)} in one call, {MAX_MESSAGES} are allowed; split them")
+    found = [_turn(f"messages[{number}]", message) for number, message in enumerate(messages)]
+    return [turn for turn in found if turn is not None]
+
+
+def _turn(field: str, message: object) -> Turn | None:
+    if isinstance(message, str):
+        message = {"role": "user", "content": message}
+    if not isinstance(message, Mapping):
+        raise ValidationError(f"{field}: expected text or a message dict, not {_kind(message)}")
+    role = message.get("role")
+    if not isinstance(role, str) or not role.strip():
+        raise ValidationError(f"{field}['role'] is {role!r}; it is text such as 'user' or 'assistant'")
+    name = message.get("name")
+    if name is not None and not isinstance(name, str):
+        raise ValidationError(f"{field}['name'] is {name!r}; it is text, or left out")
+    text = clean(_content(f"{field}['content']", message.get("content")))
+    if not text.strip() or role in _UNSTORED_ROLES:
+        return None
+    if len(text.encode()) > MAX_MESSAGE_BYTES:
+        raise ValidationError(f"{field}: {len(text.encode())} bytes, {MAX_MESSAGE_BYTES} are allowed; split the text")
+    return Turn(text, clean(role), clean(name) if name else None)
+
+
+def _content(field: str, content: object) -> str:
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, Mapping):
+        content = [content]
+    if not isinstance(content, Sequence):
+        raise ValidationError(f"{field}: expected text, a list of content parts, or None, not {_kind(content)}")
+    texts = []
+    for number, part in enumerate(content):
+        if isinstance(part, str):
+            texts.append(part)
+        elif isinstance(part, Mapping):
+            text = part.get("text") or ""
+            if not isinstance(text, str):
+                raise ValidationError(f"{field}[{number}]['text'] is {_kind(text)}, not text")
+            texts.append(text)
+        else:
+            raise ValidationError(f"{field}[{number}]: expected a content part, not {_kind(part)}")
+    return "\n".join(text for text in texts if text)
+
+
+def new_text(data: object, text: object) -> str | None:
+    """Return the new text of an update, which may be given under either name; ``None`` when neither is.
+
+    Raises:
+        ValidationError: It is no text, blank, too long, or given twice.
+    """
+    if data is not None and text is not None and data != text:
+        raise ValidationError("data and text are two names of one argument and were given different values; give one")
+    given = text if data is None else data
+    if given is None:
+        return None
+    if not isinstance(given, str) or not given.strip():
+        raise ValidationError(f"data={given!r}: a memory's text is not blank; delete(memory_id) removes it")
+    if len(given.encode(errors="replace")) > MAX_MESSAGE_BYTES:
+        raise ValidationError(f"data: over {MAX_MESSAGE_BYTES} bytes; split the text")
+    return clean(given)
+
+
+# -- metadata ---------------------------------------------------------------------------------------
+
+
+def metadata(given: object) -> dict[str, Any]:
+    """Return a copy of the user's metadata, which is JSON and keeps off our keys.
+
+    Raises:
+        ValidationError: It is no dict, has a reserved key, holds what JSON cannot, or is too large.
+    """
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise ValidationError(f"metadata: expected a dict, not {_kind(given)}")
+    for key in given:
+        if key in RESERVED_KEYS:
+            hint = f"pass {key}= instead" if key in SCOPE_KEYS or key == "expiration_date" else "choose another name"
+            raise ValidationError(f"metadata[{key!r}]: the library keeps this key for itself; {hint}")
+        if key in GROUPS:
+            raise ValidationError(f"metadata[{key!r}]: filters use this word to join conditions; choose another name")
+    copied: dict[str, Any] = _json_value("metadata", given, 0)
+    size = len(json.dumps(copied))
+    if size > MAX_METADATA_BYTES:
+        raise ValidationError(f"metadata: {size} bytes as JSON, {MAX_METADATA_BYTES} are allowed")
+    return copied
+
+
+def _json_value(field: str, value: object, depth: int) -> Any:
+    if depth > MAX_METADATA_DEPTH:
+        raise ValidationError(f"{field[:80]}: nested deeper than {MAX_METADATA_DEPTH} levels")
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str) or not key.strip() or clean(key) != key:
+                raise ValidationError(f"{field}: the key {key!r} is not text, blank, or not valid Unicode")
+        return {key: _json_value(f"{field}[{key!r}]", member, depth + 1) for key, member in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json_value(f"{field}[{number}]", member, depth + 1) for number, member in enumerate(value)]
+    if isinstance(value, str):
+        if clean(value) != value:
+            raise ValidationError(f"{field}: it holds a lone surrogate, which is not valid Unicode")
+        return str.__str__(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int) and -(2**63) <= value < 2**63:
+        return int(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return float(value)
+    raise ValidationError(
+        f"{field}={value!r}: {_kind(value)} is not stored; JSON has text, finite numbers of 64 bits, true, false, "
+        "null, lists and dicts (write a date as .isoformat())"
+    )
+
+
+# -- small things -----------------------------------------------------------------------------------
+
+
+def whole(field: str, value: object, *, least: int) -> int:
+    """Return a whole number that is not below a bound."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValidationError(f"{field}={value!r}: expected a whole number from {least} upwards")
+    return value
+
+
+def limit_of(limit: int, top_k: int | None) -> int:
+    """Return how many results are wanted, which may be given under either name."""
+    if top_k is None:
+        return whole("limit", limit, least=1)
+    if limit not in (DEFAULT_LIMIT, top_k):
+        raise ValidationError(f"limit={limit!r} and top_k={top_k!r} mean the same; give one")
+    return whole("top_k", top_k, least=1)
+
+
+def threshold_of(value: object) -> float | None:
+    """Return a lower bound of the score, 0-1, or ``None``."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise ValidationError(f"threshold={value!r}: expected a number from 0 to 1, the range of score")
+    return float(value)
+
+
+def memory_id(value: object) -> str:
+    """Return a memory's id as text."""
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    if not isinstance(value, str) or not value:
+        raise ValidationError(f"memory_id={value!r}: expected the 'id' of a memory, as add() and search() return it")
+    return clean(value)
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__

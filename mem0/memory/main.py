@@ -1,0 +1,382 @@
+"""``Memory`` and ``AsyncMemory``: the published verbs, each run by its driver of the one conductor."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from mem0.memory import conductor, inputs
+from mem0.memory.core import MemoryCore
+from mem0.memory.runners import run, run_async
+from mem0.times import Moment
+from mem0.types import ChangeDict, DeletionDict, HistoryDict, MemoryDict, MemoryList
+
+
+class Memory(MemoryCore):
+    """Long-term memory of an agent.
+
+    Args:
+        config: A :class:`~mem0.MemoryConfig`, a dict of the same shape, or nothing.
+        llm: Refused: this version keeps what it is told as it was said.
+        embedder: An embedder to use instead of the configured one: an
+            :class:`~mem0.embeddings.base.EmbeddingBase`, or any object with ``embed(text)``.
+        vector_store: A vector store to use instead of the configured one.
+        history: A history to use instead of the configured one.
+        telemetry: May be ``False``, which says what is the case anyway; refused otherwise.
+        path: The SQLite file, or ``":memory:"``; the same as ``config["path"]``.
+        clock: Where the time is taken from; returns an aware datetime.
+
+    Injected objects are their owner's to close.
+
+    Raises:
+        ConfigError: The configuration cannot be used; the message says why.
+        StorageError: The file cannot be opened; the message names it.
+    """
+
+    def add(
+        self,
+        messages: Any = None,
+        user_id: object = None,
+        agent_id: object = None,
+        run_id: object = None,
+        metadata: Mapping[str, Any] | None = None,
+        filters: Mapping[str, Any] | None = None,
+        prompt: str | None = None,
+        *,
+        data: Any = None,
+        infer: bool | None = None,
+        timestamp: Moment | None = None,
+        expiration_date: Moment | None = None,
+        memory_type: str | None = None,
+        dry_run: bool = False,
+    ) -> MemoryList[ChangeDict]:
+        """Remember what was said.
+
+        Args:
+            messages: Text, a message dict ``{"role", "content"}``, or a list of either.
+            user_id: Whose memory it is; together with ``agent_id`` and ``run_id`` its identity.
+            agent_id: The agent it belongs to.
+            run_id: The run or session it belongs to.
+            metadata: The user's own data, JSON, kept beside each memory.
+            filters: Which memories an LLM would be offered; checked, and otherwise unused without one.
+            prompt: Guidance for an LLM; refused without one.
+            data: Another name of ``messages``.
+            infer: Whether an LLM distils facts; ``False`` and ``None`` keep the messages verbatim.
+            timestamp: When it was said, as datetime, ISO-8601 text or Unix seconds (naive means UTC);
+                becomes ``created_at``.  Default: now.
+            expiration_date: After this the memory is no longer found; a bare date ends with that day, UTC.
+            memory_type: Refused without an LLM.
+            dry_run: Say what would happen, embed and store nothing.
+
+        Returns:
+            One dict per change: ``id``, ``memory``, ``event`` (``ADD``, or ``NONE`` with the id of the
+            memory that said the same already).  Empty for empty input.
+
+        Raises:
+            ValidationError: An argument cannot be accepted; nothing was stored.
+            EmbeddingError: The embedder failed; nothing was stored.
+            StorageError: Store or history refused; nothing was stored.
+        """
+        parts = self._open()
+        scope = {"user_id": user_id, "agent_id": agent_id, "run_id": run_id}
+        return run(
+            self._add(
+                messages,
+                data,
+                scope,
+                metadata,
+                filters,
+                prompt,
+                infer,
+                timestamp,
+                expiration_date,
+                memory_type,
+                dry_run,
+            ),
+            parts,
+        )
+
+    def search(
+        self,
+        query: str,
+        user_id: object = None,
+        agent_id: object = None,
+        run_id: object = None,
+        limit: int = 100,
+        filters: Mapping[str, Any] | None = None,
+        *,
+        top_k: int | None = None,
+        threshold: float | None = None,
+        rerank: bool | None = None,
+        explain: bool = False,
+        show_expired: bool = False,
+    ) -> MemoryList[MemoryDict]:
+        """Find the memories that answer a question, best first.
+
+        Args:
+            query: The question; blank finds nothing.
+            user_id: Only memories with this id; an id not given matches anything.
+            agent_id: The same for the agent.
+            run_id: The same for the run.
+            limit: How many at most; default 100.
+            filters: Further conditions, in the filter language; scope ids may stand here too.
+            top_k: Another name of ``limit``.
+            threshold: The least ``score``; default: nothing is cut.
+            rerank: ``True`` is refused without a reranker.
+            explain: Add ``explain`` to each memory: every leg's score, and why a leg did not run.
+            show_expired: Include expired memories.
+
+        Returns:
+            Memories with ``score``: 0-1, higher is better, absolute; results stand in rank order, which
+            the score need not follow.  ``.total`` is how many were looked at.
+
+        Raises:
+            ValidationError: An argument cannot be accepted.
+            EmbeddingError: The embedder failed.
+            StorageError: The store could not be read.
+        """
+        parts = self._open()
+        scope = {"user_id": user_id, "agent_id": agent_id, "run_id": run_id}
+        return run(self._search(query, scope, limit, filters, top_k, threshold, rerank, explain, show_expired), parts)
+
+    def get_all(
+        self,
+        user_id: object = None,
+        agent_id: object = None,
+        run_id: object = None,
+        limit: int = 100,
+        filters: Mapping[str, Any] | None = None,
+        *,
+        offset: int = 0,
+        top_k: int | None = None,
+        show_expired: bool = False,
+    ) -> MemoryList[MemoryDict]:
+        """List memories, newest first (``created_at``, then insertion).
+
+        Args:
+            user_id: Only memories with this id; an id not given matches anything.
+            agent_id: The same for the agent.
+            run_id: The same for the run.
+            limit: How many at most; default 100.
+            filters: Further conditions, in the filter language; scope ids may stand here too.
+            offset: How many of the newest to pass over.
+            top_k: Another name of ``limit``.
+            show_expired: Include expired memories.
+
+        Returns:
+            A page of memories; ``.total`` says how many there are in all.
+
+        Raises:
+            ValidationError: An argument cannot be accepted.
+            StorageError: The store could not be read.
+        """
+        parts = self._open()
+        scope = {"user_id": user_id, "agent_id": agent_id, "run_id": run_id}
+        return run(self._get_all(scope, limit, filters, offset, top_k, show_expired), parts)
+
+    def get(self, memory_id: str) -> MemoryDict | None:
+        """Return a memory by its id, expired or not, or ``None``."""
+        return run(conductor.get(inputs.memory_id(memory_id), self._bound), self._open())
+
+    def update(
+        self,
+        memory_id: str,
+        data: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        text: str | None = None,
+    ) -> MemoryDict:
+        """Change a memory; what is not named is kept.
+
+        Args:
+            memory_id: The memory.
+            data: The new text.
+            metadata: Keys to set; a value of ``None`` removes its key.
+            text: Another name of ``data``.
+
+        Returns:
+            The memory as it is now.
+
+        Raises:
+            MemoryNotFoundError: No such memory, or not in this handle's scope.
+            DuplicateMemoryError: Another memory already has this text; the message names it.
+            ValidationError: An argument cannot be accepted.
+            ConflictError: The memory kept changing meanwhile.
+        """
+        return run(self._update(memory_id, data, metadata, text), self._open())
+
+    def delete(self, memory_id: str, *, purge: bool = False) -> DeletionDict:
+        """Delete a memory; its history stays, unless ``purge`` removes every trace of it from the disk.
+
+        Returns:
+            ``{"message", "deleted", "failed"}``, with ``purge`` also ``"receipt"``.
+
+        Raises:
+            MemoryNotFoundError: No such memory, or not in this handle's scope.
+        """
+        return run(conductor.delete(inputs.memory_id(memory_id), self._bound, purge=purge), self._open())
+
+    def delete_all(
+        self, user_id: object = None, agent_id: object = None, run_id: object = None, *, purge: bool = False
+    ) -> DeletionDict:
+        """Delete all memories of a scope, with ``purge`` every trace of them, also of those deleted before.
+
+        Returns:
+            ``{"message", "deleted", "failed"}``, with ``purge`` also ``"receipt"``.
+
+        Raises:
+            ValidationError: No id was given; ``"*"`` is an id like any other.
+        """
+        parts = self._open()
+        return run(self._delete_all({"user_id": user_id, "agent_id": agent_id, "run_id": run_id}, purge), parts)
+
+    def reset(self, *, purge: bool = False) -> DeletionDict:
+        """Delete this collection and its history; other collections in the file stay."""
+        return run(self._reset(purge), self._open())
+
+    def history(self, memory_id: str) -> list[HistoryDict]:
+        """Return a memory's changes, oldest first; ``[]`` for an unknown id."""
+        return run(conductor.history(inputs.memory_id(memory_id), self._bound), self._open())
+
+    def close(self) -> None:
+        """Release everything; the object and its handles cannot be used afterwards.
+
+        A handle releases nothing: what it stands on is closed by whoever built it.
+        """
+        self._release()
+
+    def __enter__(self) -> Memory:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+class AsyncMemory(MemoryCore):
+    """:class:`Memory` for asyncio: the same arguments and verbs, to be awaited.
+
+    Building one opens the file; everything else leaves the event loop free.
+    """
+
+    async def add(
+        self,
+        messages: Any = None,
+        user_id: object = None,
+        agent_id: object = None,
+        run_id: object = None,
+        metadata: Mapping[str, Any] | None = None,
+        filters: Mapping[str, Any] | None = None,
+        prompt: str | None = None,
+        *,
+        data: Any = None,
+        infer: bool | None = None,
+        timestamp: Moment | None = None,
+        expiration_date: Moment | None = None,
+        memory_type: str | None = None,
+        dry_run: bool = False,
+    ) -> MemoryList[ChangeDict]:
+        """See :meth:`Memory.add`."""
+        parts = self._open()
+        scope = {"user_id": user_id, "agent_id": agent_id, "run_id": run_id}
+        return await run_async(
+            self._add(
+                messages,
+                data,
+                scope,
+                metadata,
+                filters,
+                prompt,
+                infer,
+                timestamp,
+                expiration_date,
+                memory_type,
+                dry_run,
+            ),
+            parts,
+        )
+
+    async def search(
+        self,
+        query: str,
+        user_id: object = None,
+        agent_id: object = None,
+        run_id: object = None,
+        limit: int = 100,
+        filters: Mapping[str, Any] | None = None,
+        *,
+        top_k: int | None = None,
+        threshold: float | None = None,
+        rerank: bool | None = None,
+        explain: bool = False,
+        show_expired: bool = False,
+    ) -> MemoryList[MemoryDict]:
+        """See :meth:`Memory.search`."""
+        parts = self._open()
+        scope = {"user_id": user_id, "agent_id": agent_id, "run_id": run_id}
+        return await run_async(
+            self._search(query, scope, limit, filters, top_k, threshold, rerank, explain, show_expired), parts
+        )
+
+    async def get_all(
+        self,
+        user_id: object = None,
+        agent_id: object = None,
+        run_id: object = None,
+        limit: int = 100,
+        filters: Mapping[str, Any] | None = None,
+        *,
+        offset: int = 0,
+        top_k: int | None = None,
+        show_expired: bool = False,
+    ) -> MemoryList[MemoryDict]:
+        """See :meth:`Memory.get_all`."""
+        parts = self._open()
+        scope = {"user_id": user_id, "agent_id": agent_id, "run_id": run_id}
+        return await run_async(self._get_all(scope, limit, filters, offset, top_k, show_expired), parts)
+
+    async def get(self, memory_id: str) -> MemoryDict | None:
+        """See :meth:`Memory.get`."""
+        return await run_async(conductor.get(inputs.memory_id(memory_id), self._bound), self._open())
+
+    async def update(
+        self,
+        memory_id: str,
+        data: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        text: str | None = None,
+    ) -> MemoryDict:
+        """See :meth:`Memory.update`."""
+        return await run_async(self._update(memory_id, data, metadata, text), self._open())
+
+    async def delete(self, memory_id: str, *, purge: bool = False) -> DeletionDict:
+        """See :meth:`Memory.delete`."""
+        return await run_async(conductor.delete(inputs.memory_id(memory_id), self._bound, purge=purge), self._open())
+
+    async def delete_all(
+        self, user_id: object = None, agent_id: object = None, run_id: object = None, *, purge: bool = False
+    ) -> DeletionDict:
+        """See :meth:`Memory.delete_all`."""
+        parts = self._open()
+        return await run_async(
+            self._delete_all({"user_id": user_id, "agent_id": agent_id, "run_id": run_id}, purge), parts
+        )
+
+    async def reset(self, *, purge: bool = False) -> DeletionDict:
+        """See :meth:`Memory.reset`."""
+        return await run_async(self._reset(purge), self._open())
+
+    async def history(self, memory_id: str) -> list[HistoryDict]:
+        """See :meth:`Memory.history`."""
+        return await run_async(conductor.history(inputs.memory_id(memory_id), self._bound), self._open())
+
+    async def close(self) -> None:
+        """See :meth:`Memory.close`."""
+        await asyncio.to_thread(self._release)
+
+    async def __aenter__(self) -> AsyncMemory:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()

@@ -1,0 +1,265 @@
+"""The I/O a verb may ask for: what it is, and how it is done.
+
+The conductor yields these; the runners have them done.  One is done in one go: no lock and no
+transaction outlives it, so a call that is cancelled between two has stored all of a commit or nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from mem0.embeddings.base import embed_texts
+from mem0.exceptions import ConfigError, EmbedderMismatchError, Mem0Error, StorageError
+from mem0.memory.commit import Committer
+from mem0.times import iso
+from mem0.types import Change, Embedder, HistoryRow, Outcome, Record, Scope, Usage
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mem0.history.base import HistoryBase
+    from mem0.vector_stores.base import Candidates, Query, VectorStoreBase
+
+
+@dataclass
+class Parts:
+    """What a memory is made of; each part is read anew whenever it is used."""
+
+    embedding_model: Any
+    vector_store: VectorStoreBase
+    db: HistoryBase
+    collection_name: str
+    clock: Callable[[], datetime]
+    embedder_provider: str | None = None
+    expected_dims: int | None = None
+
+    @property
+    def committer(self) -> Committer:
+        """What changes store and history together."""
+        return Committer(self.vector_store, self.db, self.collection_name)
+
+    def check_embedder(self, found: Embedder) -> None:
+        """Compare an embedder with the size that was configured, and with the one the collection was made by.
+
+        Raises:
+            ConfigError: It is of another size than ``embedding_model_dims`` says.
+            EmbedderMismatchError: They differ in size, or in model where both are known.
+        """
+        if self.expected_dims not in (None, found.dims):
+            raise ConfigError(
+                f"embedding_model_dims={self.expected_dims}: the embedder's vectors have size {found.dims}; "
+                "leave the key out, the size is asked of the embedder"
+            )
+        recorded = self.vector_store.embedder(self.collection_name)
+        if recorded is None:
+            return
+        models_differ = bool(recorded.model and found.model and recorded.model != found.model)
+        if recorded.dims != found.dims or models_differ:
+            raise EmbedderMismatchError(
+                f"collection {self.collection_name!r} was made by {_described(recorded)}, "
+                f"the embedder in use is {_described(found)}; name the first one again in embedder=, "
+                "or keep these memories in another collection_name or path"
+            )
+
+
+def _described(embedder: Embedder) -> str:
+    return f"{embedder.model or 'an unnamed model'} of size {embedder.dims}"
+
+
+class Operation(ABC):
+    """One thing that touches the world."""
+
+    stage: ClassVar[str]
+
+    @abstractmethod
+    def run(self, parts: Parts) -> Any:
+        """Do it, blocking."""
+
+    async def run_async(self, parts: Parts) -> Any:
+        """Do it without blocking the event loop; in a thread, where the part has nothing of its own."""
+        return await asyncio.to_thread(self.run, parts)
+
+    def count(self, usage: Usage, answer: Any) -> None:  # noqa: B027 - most cost nothing that is counted
+        """Add what it cost to the call's account."""
+
+
+class Embedded(NamedTuple):
+    """Vectors of texts, and what the embedder said of each.
+
+    Attributes:
+        vectors: One row per text; ``None`` when the embedder understands none of them and was told
+            to embed only what it understands.
+        understood: Whether the vector means anything.
+        cut: Whether it stands for only the beginning of the text.
+        embedder: What made them.
+    """
+
+    vectors: NDArray[np.float32] | None
+    understood: list[bool]
+    cut: list[bool]
+    embedder: Embedder | None
+
+
+@dataclass(frozen=True)
+class Embed(Operation):
+    """Turn texts into vectors, in one call of the embedder."""
+
+    texts: Sequence[str]
+    only_understood: bool = False
+    stage = "embed"
+
+    def run(self, parts: Parts) -> Embedded:
+        model = parts.embedding_model
+        understands = getattr(model, "understands", None)
+        was_cut = getattr(model, "was_cut", None)
+        understood = [understands(text) if understands else True for text in self.texts]
+        if self.only_understood and not any(understood):
+            return Embedded(None, understood, [False] * len(self.texts), None)
+        vectors = embed_texts(model, self.texts)
+        name = getattr(model, "model", None)
+        made_by = Embedder(vectors.shape[1], name if isinstance(name, str) else None, parts.embedder_provider)
+        parts.check_embedder(made_by)
+        return Embedded(vectors, understood, [was_cut(text) if was_cut else False for text in self.texts], made_by)
+
+    def count(self, usage: Usage, answer: Embedded) -> None:
+        usage.embed_calls += answer.vectors is not None
+
+
+class _StoreOperation(Operation):
+    """Something asked of the store; its foreign errors become ours."""
+
+    def run(self, parts: Parts) -> Any:
+        try:
+            return self.ask(parts.vector_store, parts.collection_name)
+        except Mem0Error:
+            raise
+        except Exception as error:
+            store = type(parts.vector_store).__name__
+            raise StorageError(f"vector store {store} failed at {self.stage}: {error}") from error
+
+    @abstractmethod
+    def ask(self, store: VectorStoreBase, name: str) -> Any:
+        """Ask it."""
+
+
+@dataclass(frozen=True)
+class Find(_StoreOperation):
+    """Search; the answer is a :class:`~mem0.vector_stores.base.Candidates`."""
+
+    query: Query
+    stage = "find"
+
+    def ask(self, store: VectorStoreBase, name: str) -> Candidates:
+        return store.candidates(name, self.query)
+
+
+@dataclass(frozen=True)
+class Fetch(_StoreOperation):
+    """Bring the rows of candidates; ``None`` for one gone since."""
+
+    keys: Sequence[Any]
+    stage = "fetch"
+
+    def ask(self, store: VectorStoreBase, name: str) -> Sequence[Record | None]:
+        return store.fetch(name, self.keys)
+
+
+@dataclass(frozen=True)
+class Get(_StoreOperation):
+    """Read one row."""
+
+    memory_id: str
+    stage = "fetch"
+
+    def ask(self, store: VectorStoreBase, name: str) -> Record | None:
+        return store.get(name, self.memory_id)
+
+
+@dataclass(frozen=True)
+class List(_StoreOperation):
+    """Read a page of rows and how many there are in all."""
+
+    filters: Mapping[str, Any] | None
+    limit: int | None
+    offset: int = 0
+    alive_at: float | None = None
+    stage = "fetch"
+
+    def ask(self, store: VectorStoreBase, name: str) -> tuple[list[Record], int]:
+        rows = store.list(name, self.filters, self.limit, self.offset, alive_at=self.alive_at)
+        return rows, store.count(name, self.filters, alive_at=self.alive_at)
+
+
+@dataclass(frozen=True)
+class Holders(_StoreOperation):
+    """Find the rows that hold texts already."""
+
+    fingerprints: Mapping[str, Scope]
+    stage = "find"
+
+    def ask(self, store: VectorStoreBase, name: str) -> list[Record]:
+        return store.with_fingerprint(name, self.fingerprints)
+
+
+@dataclass(frozen=True)
+class Commit(Operation):
+    """Carry out changes and record them, wholly or not at all."""
+
+    changes: Sequence[Change]
+    embedder: Embedder | None
+    stage = "commit"
+
+    def run(self, parts: Parts) -> list[Outcome]:
+        now = parts.clock()
+        return parts.committer.commit(self.changes, self.embedder, iso(now), now.timestamp())
+
+
+@dataclass(frozen=True)
+class Delete(Operation):
+    """Delete one memory or a scope, with ``purge`` their history too."""
+
+    target: str | Scope
+    purge: bool
+    stage = "commit"
+
+    def run(self, parts: Parts) -> tuple[list[Outcome], int]:
+        return parts.committer.delete(self.target, iso(parts.clock()), purge=self.purge)
+
+
+@dataclass(frozen=True)
+class Reset(Operation):
+    """Delete the collection and its history."""
+
+    purge: bool
+    stage = "commit"
+
+    def run(self, parts: Parts) -> tuple[int, int]:
+        return parts.committer.reset(purge=self.purge)
+
+
+@dataclass(frozen=True)
+class Compact(Operation):
+    """Leave no trace of deleted rows on disk; the answer is whether that is certain."""
+
+    stage = "purge"
+
+    def run(self, parts: Parts) -> bool:
+        complete = parts.db.compact()
+        return complete if parts.committer.shares_file else parts.vector_store.compact() and complete
+
+
+@dataclass(frozen=True)
+class ReadHistory(Operation):
+    """Read a memory's history."""
+
+    memory_id: str
+    stage = "fetch"
+
+    def run(self, parts: Parts) -> list[HistoryRow]:
+        return parts.db.rows(self.memory_id, parts.collection_name)

@@ -1,0 +1,113 @@
+"""From what was said to what is stored, and from what is stored to what users get back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+from mem0.text import same_text
+from mem0.types import RESERVED_KEYS, Change, MemoryDict, Record, Scope
+
+_RESERVED = frozenset(RESERVED_KEYS)
+_KNOWN_ABOUT = frozenset({"user_id", "agent_id", "run_id", "role", "actor_id", "expiration_date"})
+
+
+def fingerprint(text: str, identity: Scope, role: str | None) -> str:
+    """Return what two memories of one identity share when they say the same.
+
+    For a verbatim turn the role counts too: "yes" from the user and from the assistant are two turns.
+    """
+    said = json.dumps([*identity, role, same_text(text)])
+    return hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
+
+
+def text_hash(text: str) -> str:
+    """Return a text's ``hash`` (MD5, as in existing collections; it finds damage, it protects nothing)."""
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def new_payload(
+    text: str,
+    identity: Scope,
+    *,
+    created_at: str,
+    metadata: Mapping[str, Any],
+    role: str | None = None,
+    actor_id: str | None = None,
+    expiration_date: str | None = None,
+) -> dict[str, Any]:
+    """Return the payload of a new memory; one with a role is a verbatim turn."""
+    about = {**identity.ids(), "role": role, "actor_id": actor_id, "expiration_date": expiration_date}
+    return {
+        "data": text,
+        "hash": text_hash(text),
+        "created_at": created_at,
+        "updated_at": created_at,
+        **{key: value for key, value in about.items() if value is not None},
+        **metadata,
+        "_mem0": {"version": 1, "turn": role is not None, "fingerprint": fingerprint(text, identity, role)},
+    }
+
+
+def patched(payload: Mapping[str, Any], text: str | None, metadata: Mapping[str, Any], now: str) -> dict[str, Any]:
+    """Return a payload with a new text (``None`` keeps it) and metadata laid over (``None`` removes a key)."""
+    new = {**payload, **metadata}
+    new = {key: value for key, value in new.items() if value is not None or key not in metadata}
+    ours = dict(payload.get("_mem0") or {})
+    if text is not None:
+        role = payload.get("role") if ours.get("turn") else None
+        new["data"], new["hash"] = text, text_hash(text)
+        ours["fingerprint"] = fingerprint(text, Scope.of(payload), role)
+    new["updated_at"] = now
+    new["_mem0"] = {**ours, "version": version(payload) + 1}
+    return new
+
+
+def same_but_for_time(new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
+    """Tell whether an update would change nothing."""
+    written = ("updated_at", "_mem0")
+    # As JSON, because to Python 1, 1.0 and True are equal.
+    one, other = ({key: row[key] for key in row if key not in written} for row in (new, old))
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def with_notes(payload: Mapping[str, Any], *, understood: bool, cut: bool) -> dict[str, Any]:
+    """Return a payload with what the embedder said of its text: only exceptions are noted."""
+    ours = {key: value for key, value in payload["_mem0"].items() if key not in ("dense", "cut")}
+    if not understood:
+        ours["dense"] = False
+    if cut:
+        ours["cut"] = True
+    return {**payload, "_mem0": ours}
+
+
+def version(payload: Mapping[str, Any]) -> int:
+    """Return how often a memory was written; rows of other programs count as written once."""
+    return int((payload.get("_mem0") or {}).get("version", 1))
+
+
+def fingerprint_of(change: Change) -> str | None:
+    """Return the fingerprint a change would store."""
+    return (change.payload.get("_mem0") or {}).get("fingerprint")
+
+
+def public(record: Record) -> MemoryDict:
+    """Return a memory as users get it."""
+    payload = record.payload
+    metadata: dict[str, Any] = {}
+    memory: dict[str, Any] = {
+        "id": record.id,
+        "memory": payload.get("data", ""),
+        "hash": payload.get("hash"),
+        "metadata": metadata,
+        "created_at": payload.get("created_at"),
+        "updated_at": payload.get("updated_at"),
+    }
+    for key, value in payload.items():
+        if key not in _RESERVED:
+            metadata[key] = value
+        elif key in _KNOWN_ABOUT and value is not None:
+            memory[key] = value
+    return cast(MemoryDict, memory)

@@ -1,0 +1,87 @@
+"""From the legs of a search to one order and one score: numbers in, numbers out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mem0.vector_stores.base import Candidates
+
+#: How much each leg counts in the order of results; a leg that did not run counts nothing.
+WEIGHTS: Mapping[str, float] = {"keyword": 1.0, "near_keyword": 1.5, "dense": 0.6, "near_dense": 0.3}
+
+#: The legs that look at the memory itself; their mean is its score.
+_OWN = ("dense", "keyword")
+
+
+class Ranked(NamedTuple):
+    """The best candidates.
+
+    Attributes:
+        positions: Where they stand among the candidates, best first.
+        scores: Their absolute scores, 0-1, in the same order.
+        total: How many candidates there were.
+    """
+
+    positions: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    total: int
+
+
+def rank(candidates: Candidates, limit: int, threshold: float | None) -> Ranked:
+    """Order candidates by the weighted sum of their legs.
+
+    The order may use what it likes, neighbours among it; the score is the mean of the memory's own
+    legs that ran, each measured against a perfect match.  So it does not depend on other candidates,
+    is 1 for the identical text, and at most 0.5 where only words or only meaning agree.
+
+    Args:
+        candidates: What the store found.
+        limit: How many to return.
+        threshold: The least score; applied before the limit.
+    """
+    import numpy as np
+
+    count = len(candidates.keys)
+    if not count:
+        return Ranked(np.empty(0, np.int64), np.empty(0, np.float32), 0)
+    legs = candidates.legs
+    order = np.zeros(count)
+    for name, weight in WEIGHTS.items():
+        if name in legs:
+            order += weight * np.where(np.isnan(legs[name]), 0, legs[name])
+    own = np.stack([legs[name] for name in _OWN if name in legs])
+    silent = np.isnan(own)
+    said = (len(own) - silent.sum(axis=0)).clip(1)
+    scores = (np.where(silent, 0, own).sum(axis=0) / said).clip(0, 1).astype(np.float32)
+    allowed = np.arange(count) if threshold is None else np.flatnonzero(scores >= threshold)
+    if limit < len(allowed):
+        allowed = allowed[np.argpartition(-order[allowed], limit - 1)[:limit]]
+    # Equal ones: the later a row was inserted, the further ahead it stands.
+    best = allowed[np.lexsort((-allowed, -order[allowed]))]
+    return Ranked(best, scores[best], count)
+
+
+def explanation(candidates: Candidates, position: int, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what each leg said about one candidate, and what it weighed.
+
+    ``legs`` has each leg's absolute score, ``None`` where it did not look at this memory; ``found_by``
+    is the leg that contributed most; ``skipped`` says why a leg did not run at all; ``cut`` that the
+    vector stands for only the beginning of a long text.
+    """
+    legs: dict[str, float | None] = {}
+    for name, values in candidates.legs.items():
+        value = float(values[position])
+        legs[name] = None if value != value else value
+    shares = {name: weight * (legs.get(name) or 0.0) for name, weight in WEIGHTS.items()}
+    best = max(shares, key=lambda name: shares[name])
+    return {
+        "legs": legs,
+        "found_by": best if shares[best] > 0 else None,
+        "skipped": dict(candidates.skipped),
+        "cut": bool((payload.get("_mem0") or {}).get("cut")),
+    }

@@ -1,0 +1,62 @@
+"""Two drivers of one conductor: each has the I/O done that a verb yields, blocking or awaiting."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from typing import Any, TypeVar
+
+from mem0.memory.operations import Operation, Parts
+from mem0.types import MemoryList, Usage
+
+Result = TypeVar("Result")
+Verb = Generator[Operation, Any, Result]
+
+
+def run(verb: Verb[Result], parts: Parts) -> Result:
+    """Drive a verb to its end, blocking."""
+    usage = Usage()
+    step, value = verb.send, None
+    while True:
+        try:
+            operation = step(value)
+        except StopIteration as stop:
+            result: Result = _with_usage(stop.value, usage)
+            return result
+        started = time.perf_counter()
+        try:
+            step, value = verb.send, operation.run(parts)
+        except BaseException as error:  # noqa: BLE001 - the conductor may handle it, and lets it out if not
+            step, value = verb.throw, error
+        else:
+            _account(usage, operation, value, started)
+
+
+async def run_async(verb: Verb[Result], parts: Parts) -> Result:
+    """Drive a verb to its end, awaiting."""
+    usage = Usage()
+    step, value = verb.send, None
+    while True:
+        try:
+            operation = step(value)
+        except StopIteration as stop:
+            result: Result = _with_usage(stop.value, usage)
+            return result
+        started = time.perf_counter()
+        try:
+            step, value = verb.send, await operation.run_async(parts)
+        except BaseException as error:  # noqa: BLE001 - the conductor may handle it, and lets it out if not
+            step, value = verb.throw, error
+        else:
+            _account(usage, operation, value, started)
+
+
+def _account(usage: Usage, operation: Operation, answer: Any, started: float) -> None:
+    operation.count(usage, answer)
+    usage.seconds[operation.stage] = usage.seconds.get(operation.stage, 0.0) + time.perf_counter() - started
+
+
+def _with_usage(result: Any, usage: Usage) -> Any:
+    if isinstance(result, MemoryList):
+        result.usage = usage
+    return result

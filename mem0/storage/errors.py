@@ -1,0 +1,46 @@
+"""SQLite's errors, told apart and translated where they leave the storage room."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mem0.exceptions import (
+    StorageBusyError,
+    StorageCorruptError,
+    StorageError,
+    StorageFullError,
+    StoragePermissionError,
+)
+
+# Python 3.10 has no `sqlite_errorcode`, so the texts decide: they are part of SQLite's stable interface
+# (https://sqlite.org/rescode.html, sqlite3_errstr).
+_CAUSES: tuple[tuple[str, type[StorageError], str], ...] = (
+    ("is locked", StorageBusyError, "another process or thread kept the write lock; nothing was stored, try again"),
+    ("is full", StorageFullError, "there is no room left; nothing was stored, free some space and try again"),
+    ("readonly database", StoragePermissionError, "it may not be written; check the permissions of file and folder"),
+    ("unable to open", StoragePermissionError, "it cannot be opened; check that the folder exists and may be written"),
+    ("authorization denied", StoragePermissionError, "access was denied"),
+    ("malformed", StorageCorruptError, "the file is damaged; restore a backup, or move it away and start anew"),
+    ("not a database", StorageCorruptError, "the file is no SQLite database; name another path"),
+    ("disk I/O error", StorageError, "the disk could not be read or written; nothing was stored"),
+)
+
+
+def translate(error: sqlite3.Error, path: str) -> StorageError:
+    """Return our error for one of SQLite's, naming the file, the cause and the remedy."""
+    text = str(error)
+    for words, kind, remedy in _CAUSES:
+        if words in text:
+            return kind(f"{path}: {text}: {remedy}")
+    return StorageError(f"{path}: {text}; nothing was stored")
+
+
+@contextmanager
+def translated(path: str) -> Iterator[None]:
+    """Let SQLite's errors leave the block as ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise translate(error, path) from error

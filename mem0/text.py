@@ -1,0 +1,124 @@
+"""What the library thinks two texts have in common: words for the keyword leg, sameness for duplicates."""
+
+from __future__ import annotations
+
+import re
+import threading
+import unicodedata
+import zlib
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+#: Raised with every change of :func:`tokens`, and recorded with each collection: tokens are stored, and
+#: only the same version finds them.
+TOKENS_VERSION = 1
+
+# Scripts written without spaces: Han (with extensions and compatibility forms), Hiragana, Katakana, Thai.
+_UNSPACED = "\u0e00-\u0e7f\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_PIECES = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
+_UNSPACED_START = re.compile(rf"[{_UNSPACED}]")
+
+# What may stand around a sentence without changing what it says.  Nothing inside is ever dropped:
+# C and C++, -5 and 5 are different facts.
+_ENDS = " .!?。！？\"'`“”‘’„‚«»‹›「」『』"
+
+# Words that make a question a question and say nothing of its subject.  Only questions drop them; what is
+# stored keeps all its words.  German ones that are English words too (die, war, hat) are not among them.
+_FUNCTION_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+    a about all am an and any are as at be been being but by can could d did do does doing for from had has
+    have having he her here hers him his how i if in into is it its ll m may me might must my no not of on or
+    our ours re s shall she should so some such t than that the their theirs them then there these they this
+    those to us ve was we were what when where which who whom whose why will with would you your yours
+    aber als auch auf aus bei bis dann das dass dein deine dem den der des du durch ein eine einem einen einer
+    er es für habe haben hatte ich ihm ihn ihr ihre im ist kann können mein meine mich mir mit nach nicht noch
+    oder sein seine sich sie sind über um und uns unser unsere vom von wann warum wäre welche welchem welchen
+    welcher welches wem wen wenn wer werden wie wieso wir wird wo woher wohin wurde zu zum zur
+    """,
+    )
+)
+
+# A Snowball stemmer keeps the word it works on in itself.
+_stemmer_lock = threading.Lock()
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """Replace lone surrogates, which no UTF-8 file can hold, by U+FFFD; all else stays as it is."""
+    return _SURROGATES.sub("\ufffd", text)
+
+
+def same_text(text: str) -> str:
+    """Return the form in which two texts that say the same in the same words are equal."""
+    # Case folding takes some letters apart (Greek with two accents), hence the second time.
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    folded = " ".join(folded.split())
+    return folded.strip(_ENDS) or folded
+
+
+def tokens(text: str) -> list[int]:
+    """Return the 32-bit hashes of a text's search terms, in order, repeated as they repeat.
+
+    Words are case-folded and stemmed (Snowball, English); runs of scripts without spaces give every
+    single character and every pair of neighbours.
+    """
+    return [_hash(term) for term in terms(text)]
+
+
+class Question(NamedTuple):
+    """A question, as the keyword leg reads it.
+
+    Attributes:
+        words: Hashes of the terms to look for, repeated as they repeat.
+        length: How many terms the whole text has, as a stored text of its own.
+    """
+
+    words: tuple[int, ...]
+    length: int
+
+
+def question(text: str) -> Question:
+    """Return what to look for: a question's content words, or all of them where it has no others."""
+    every = tokens(text)
+    content = tuple(_hash(term) for term in terms(text, _FUNCTION_WORDS))
+    return Question(content or tuple(every), len(every))
+
+
+def terms(text: str, left_out: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Yield the search terms whose hashes :func:`tokens` returns."""
+    for piece in _PIECES.findall(unicodedata.normalize("NFKC", clean(text)).casefold()):
+        if piece in left_out:
+            continue
+        if _UNSPACED_START.match(piece):
+            yield from piece
+            yield from (piece[at : at + 2] for at in range(len(piece) - 1))
+        else:
+            yield _stem(piece)
+
+
+@lru_cache(maxsize=65536)
+def _stem(word: str) -> str:
+    # Stemmers are quadratic at worst, and no word of any language is this long.
+    if len(word) > 64:
+        return word
+    with _stemmer_lock:
+        stemmed: str = _stemmer().stemWord(word)
+    return stemmed
+
+
+@lru_cache(maxsize=65536)
+def _hash(term: str) -> int:
+    return zlib.crc32(term.encode())
+
+
+@lru_cache(maxsize=1)
+def _stemmer() -> Any:
+    # Not `snowballstemmer.stemmer("english")`: that one silently becomes PyStemmer where it is installed,
+    # whose stems differ from release to release, and hashes of stems are stored.
+    from snowballstemmer.english_stemmer import EnglishStemmer
+
+    return EnglishStemmer()

@@ -1,0 +1,264 @@
+"""The values that cross rooms, and the shapes of what users get back."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, TypeVar
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SCOPE_KEYS = ("user_id", "agent_id", "run_id")
+
+#: The payload's own keys; the user's metadata stands beside them and may not use these names.
+RESERVED_KEYS = (
+    "data",
+    "hash",
+    "created_at",
+    "updated_at",
+    *SCOPE_KEYS,
+    "role",
+    "actor_id",
+    "expiration_date",
+    "_mem0",
+)
+
+
+class Scope(NamedTuple):
+    """Whose memories: as a scope to read, ``None`` matches anything; as an identity, it is absent."""
+
+    user_id: str | None = None
+    agent_id: str | None = None
+    run_id: str | None = None
+
+    def ids(self) -> dict[str, str]:
+        """Return the ids that are given, by name."""
+        return {key: value for key, value in zip(SCOPE_KEYS, self, strict=True) if value is not None}
+
+    def covers(self, identity: Mapping[str, Any] | Scope) -> bool:
+        """Tell whether a memory of this identity (a scope, or a payload) lies in the scope."""
+        found = identity._asdict() if isinstance(identity, Scope) else identity
+        return all(found.get(key) == value for key, value in self.ids().items())
+
+    @classmethod
+    def of(cls, payload: Mapping[str, Any]) -> Scope:
+        """Return the identity of a stored memory."""
+        return cls(*(payload.get(key) for key in SCOPE_KEYS))
+
+
+#: The scope without ids: everything, or the identity of a memory that names nobody.
+ANYONE = Scope()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row of a vector store.
+
+    Attributes:
+        id: The memory's id.
+        payload: What is stored beside the vector, flat.
+        score: ``max(0, cosine)`` where the row comes from a search, else ``None``.
+        vector: The vector where it was asked for, else ``None``.
+    """
+
+    id: str
+    payload: dict[str, Any]
+    score: float | None = None
+    vector: Sequence[float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Embedder:
+    """Which embedder made a collection's vectors."""
+
+    dims: int
+    model: str | None = None
+    provider: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing a commit shall do.
+
+    Attributes:
+        event: ``ADD``, ``UPDATE`` or ``DELETE``.
+        id: The memory's id.
+        payload: The whole new payload; empty for a deletion.
+        vector: The new vector; ``None`` keeps the present one.
+        version: For UPDATE and DELETE the version of the row that was decided on; ``None`` takes any.
+    """
+
+    event: str
+    id: str
+    payload: dict[str, Any] = field(default_factory=dict)
+    vector: NDArray[np.float32] | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a change.
+
+    Attributes:
+        change: The change.
+        status: ``applied``; ``duplicate`` (nothing stored, ``other`` is the memory already there);
+            ``missing`` (the id names nothing); ``stale`` (the row has another version by now);
+            ``failed`` (a store without transactions could not delete the row).
+        previous: The row as it was, for UPDATE and DELETE.
+        other: The memory that already holds this text, for ``duplicate``.
+    """
+
+    change: Change
+    status: str = "applied"
+    previous: Record | None = None
+    other: Record | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRow:
+    """One event of one memory, as recorded."""
+
+    id: str
+    memory_id: str
+    prev_value: str | None
+    new_value: str | None
+    event: str
+    timestamp: str
+    is_deleted: int
+    collection: str
+    scope: Scope = ANYONE
+
+
+class MemoryDict(TypedDict, total=False):
+    """A memory, as users get it; ``id``, ``memory``, ``hash``, ``metadata`` and the times are always there."""
+
+    id: str
+    memory: str
+    hash: str | None
+    metadata: dict[str, Any]
+    created_at: str | None
+    updated_at: str | None
+    user_id: str
+    agent_id: str
+    run_id: str
+    role: str
+    actor_id: str
+    expiration_date: str
+    score: float
+    explain: dict[str, Any]
+
+
+class ChangeDict(TypedDict, total=False):
+    """One change that ``add`` made (or found already made: ``NONE``)."""
+
+    id: str
+    memory: str
+    event: str
+    previous_memory: str
+
+
+class HistoryDict(TypedDict):
+    """One row of a memory's history."""
+
+    id: str
+    memory_id: str
+    prev_value: str | None
+    new_value: str | None
+    event: str
+    timestamp: str
+    is_deleted: int
+
+
+class Receipt(TypedDict):
+    """What a purge removed for good."""
+
+    memories: int
+    history_rows: int
+    complete: bool
+
+
+class DeletionDict(TypedDict, total=False):
+    """What ``delete``, ``delete_all`` and ``reset`` return; ``receipt`` only with ``purge=True``."""
+
+    message: str
+    deleted: int
+    failed: list[str]
+    receipt: Receipt
+
+
+@dataclass(slots=True)
+class Usage:
+    """What a call cost.
+
+    Attributes:
+        llm_calls: Calls of the LLM.
+        prompt_tokens: Tokens sent to it, as the provider reports them.
+        completion_tokens: Tokens it wrote.
+        embed_calls: Calls of the embedder (a batch is one).
+        seconds: Wall-clock seconds by stage (``embed``, ``find``, ``commit``, ...).
+    """
+
+    llm_calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    embed_calls: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+Item = TypeVar("Item", bound=Mapping[str, Any])
+
+
+class MemoryList(list[Item]):
+    """A list of plain dicts that also answers to ``["results"]``, as later generations of the API do.
+
+    Attributes:
+        total: How many there are in all, of which this list may be a page.
+        usage: What the call cost.
+        rejected: What an LLM returned that could not be used, each with the reason.
+    """
+
+    total: int
+    usage: Usage
+    rejected: list[dict[str, Any]]
+
+    def __init__(
+        self, items: Iterable[Item] = (), *, total: int | None = None, rejected: Iterable[dict[str, Any]] = ()
+    ) -> None:
+        super().__init__(items)
+        self.total = len(self) if total is None else total
+        self.usage = Usage()
+        self.rejected = list(rejected)
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, str):
+            if key == "results":
+                return self
+            raise KeyError(key)
+        return super().__getitem__(key)
+
+    def __contains__(self, key: object) -> bool:
+        return key == "results" if isinstance(key, str) else super().__contains__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the list itself for ``"results"``, as a dict would; ``default`` for any other key."""
+        return self if key == "results" else default
+
+    def _repr_html_(self) -> str:
+        columns = [
+            key
+            for key in ("memory", "event", "score", "user_id", "created_at", "id")
+            if any(key in row for row in self)
+        ]
+        head = "".join(f"<th>{html.escape(key)}</th>" for key in columns)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(_cell(row.get(key)))}</td>" for key in columns) + "</tr>"
+            for row in self
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,106 @@
+"""From a provider's name to the object: our own table, other people's entry points, and what was registered.
+
+Nothing is imported before it is asked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from importlib import import_module, metadata
+from typing import Any, ClassVar
+
+from pydantic import BaseModel
+
+from mem0.configs.base import validated
+from mem0.exceptions import ConfigError, MissingDependencyError
+
+# What to install where a package is missing that one of our providers imports; as in pyproject.toml.
+_INSTALL = {
+    "numpy": "numpy>=1.24,<3",
+    "onnxruntime": "onnxruntime>=1.19,<2",
+    "tokenizers": "tokenizers>=0.15,<1",
+}
+
+
+class _Factory:
+    """Base of the factories: each has a table of its own."""
+
+    kind: ClassVar[str]
+    group: ClassVar[str]
+    providers: ClassVar[dict[str, str]]
+
+    @classmethod
+    def create(cls, provider: str, config: Any = None) -> Any:
+        """Return a new object of a provider.
+
+        Args:
+            provider: A name from the table, of an installed package's entry point, or registered.
+            config: The provider's options: its options object, a dict, or nothing.
+
+        Raises:
+            ConfigError: The name is unknown, or the options do not fit.
+            MissingDependencyError: The provider needs a package that is not installed.
+        """
+        made = cls.load(provider)
+        options = getattr(made, "options", None)
+        if isinstance(config, Mapping) and isinstance(options, type) and issubclass(options, BaseModel):
+            config = validated(options, config, f"{cls.kind} {provider!r} config")
+        # A class written without options need not take any.
+        return made(config) if config else made()
+
+    @classmethod
+    def load(cls, provider: str) -> type[Any]:
+        """Return a provider's class."""
+        path = cls.providers.get(provider)
+        if path is None:
+            found = [entry for entry in metadata.entry_points(group=cls.group) if entry.name == provider]
+            if not found:
+                names = cls.names()
+                near = difflib.get_close_matches(provider, names, n=1)
+                remedy = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
+                raise ConfigError(f"{cls.kind} provider {provider!r} is unknown; {remedy}")
+            path = found[0].value.replace(":", ".")
+        module, _, name = path.rpartition(".")
+        try:
+            loaded: type[Any] = getattr(import_module(module), name)
+        except ModuleNotFoundError as error:
+            if error.name and f"{path}.".startswith(f"{error.name}."):
+                raise ConfigError(f"{cls.kind} provider {provider!r}: there is no module {error.name!r}") from error
+            package = _INSTALL.get(error.name or "", error.name)
+            raise MissingDependencyError(
+                f"{cls.kind} provider {provider!r} needs {error.name!r}: pip install {package!r}"
+            ) from error
+        except AttributeError as error:
+            raise ConfigError(f"{cls.kind} provider {provider!r}: {error}; its path is {path!r}") from error
+        return loaded
+
+    @classmethod
+    def register(cls, provider: str, path: str) -> None:
+        """Make a class known under a name, as ``package.module.Class``; it is imported on use."""
+        if "." not in path:
+            raise ConfigError(
+                f"register({provider!r}, {path!r}): expected a dotted path such as 'package.module.Class'"
+            )
+        cls.providers[provider] = path
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Return the names that can be asked for."""
+        return sorted({*cls.providers, *(entry.name for entry in metadata.entry_points(group=cls.group))})
+
+
+class EmbedderFactory(_Factory):
+    """Makes embedders."""
+
+    kind = "embedder"
+    group = "mem0.embedders"
+    providers: ClassVar[dict[str, str]] = {"onnx": "mem0.embeddings.onnx.OnnxEmbedding"}
+
+
+class VectorStoreFactory(_Factory):
+    """Makes vector stores."""
+
+    kind = "vector_store"
+    group = "mem0.vector_stores"
+    providers: ClassVar[dict[str, str]] = {"sqlite": "mem0.vector_stores.sqlite.SQLiteVectorStore"}

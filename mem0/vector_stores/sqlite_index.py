@@ -1,0 +1,298 @@
+"""The in-memory image of a collection: one matrix, and for each scope in use an index into it.
+
+Nothing here reads or writes the file: :mod:`mem0.vector_stores.sqlite` feeds it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mem0.text import Question
+from mem0.types import Scope
+
+Floats = NDArray[np.float32]
+
+# Okapi BM25 as in Robertson and Zaragoza, "The Probabilistic Relevance Framework" (2009), with the idf that
+# never turns negative (as Lucene has it), and the constants Trotman, Jia and Crane found best over many
+# collections, "Towards an Efficient and Effective Search Engine" (2012).
+_K1 = 0.9
+_B = 0.4
+
+# Turns further apart than this do not belong to one conversation.
+_LARGEST_GAP = 24 * 3600.0
+
+# A gather costs more than multiplying all rows once this share of them is wanted.
+_GATHER_BELOW = 0.25
+
+
+class Row(NamedTuple):
+    """What the index needs to know of one stored memory."""
+
+    seq: int
+    scope: Scope
+    created: float
+    expires: float | None
+    turn: bool
+    dense: bool
+    vector: bytes
+    tokens: bytes
+
+
+class Legs(NamedTuple):
+    """Absolute scores of a scope's rows; NaN where a leg has nothing to say about a row."""
+
+    seqs: NDArray[np.int64]
+    similarity: Floats
+    dense: Floats
+    keyword: Floats
+    near_dense: Floats
+    near_keyword: Floats
+
+
+class Index:
+    """The rows read so far, in the order they were read, and which scopes they make up completely."""
+
+    def __init__(self, dims: int) -> None:
+        self.dims = dims
+        self.seen = 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self.size = 0
+        self.dead = 0
+        self.vectors = np.empty((0, self.dims), dtype=np.float32)
+        self.seqs = np.empty(0, dtype=np.int64)
+        self.identity = np.empty(0, dtype=np.int32)
+        self.created = np.empty(0, dtype=np.float64)
+        self.expires = np.empty(0, dtype=np.float64)
+        self.turn = np.empty(0, dtype=bool)
+        self.dense = np.empty(0, dtype=bool)
+        self.alive = np.empty(0, dtype=bool)
+        self.token_end = np.empty(0, dtype=np.int64)
+        self.tokens = np.empty(0, dtype=np.uint32)
+        self.identities: dict[Scope, int] = {}
+        self.names: list[Scope] = []  # the same, by number
+        self.touched: list[int] = []  # by identity: when one of its rows last came or went
+        self.clock = 0
+        self.loaded: set[Scope] = set()
+        self.views: dict[Scope, View] = {}
+
+    clear = _clear
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in use, without the room kept for growth."""
+        used = self.size * (self.dims * 4 + 60) + self.token_count * 4
+        return used + sum(view.nbytes for view in self.views.values())
+
+    @property
+    def token_count(self) -> int:
+        """How many tokens the rows hold together."""
+        return int(self.token_end[self.size - 1]) if self.size else 0
+
+    def holds(self, scope: Scope) -> bool:
+        """Tell whether every row of a scope has been read."""
+        return scope in self.loaded or any(larger.covers(scope) for larger in self.loaded)
+
+    def wants(self, identity: Scope) -> bool:
+        """Tell whether a row of this identity belongs to a scope that is kept."""
+        return any(scope.covers(identity) for scope in self.loaded)
+
+    def missing(self, seqs: Sequence[int]) -> NDArray[np.bool_]:
+        """Tell which rows are not here yet."""
+        return ~np.isin(np.asarray(seqs, dtype=np.int64), self.seqs[: self.size][self.alive[: self.size]])
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Append rows; vectors are kept at length 1, so that a product is the cosine."""
+        first, last = self.size, self.size + len(rows)
+        matrix = np.frombuffer(b"".join(row.vector for row in rows), dtype="<f4").reshape(len(rows), self.dims)
+        tokens = np.frombuffer(b"".join(row.tokens for row in rows), dtype="<u4")
+        token_first = self.token_count
+        self._reserve(last, token_first + len(tokens))
+        self.vectors[first:last] = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+        self.tokens[token_first : token_first + len(tokens)] = tokens
+        self.token_end[first:last] = token_first + np.cumsum([len(row.tokens) // 4 for row in rows])
+        self.seqs[first:last] = [row.seq for row in rows]
+        self.created[first:last] = [row.created for row in rows]
+        self.expires[first:last] = [math.inf if row.expires is None else row.expires for row in rows]
+        self.turn[first:last] = [row.turn for row in rows]
+        self.dense[first:last] = [row.dense for row in rows]
+        self.alive[first:last] = True
+        self.clock += 1
+        for position, row in enumerate(rows, first):
+            number = self.identities.get(row.scope)
+            if number is None:
+                number = self.identities[row.scope] = len(self.identities)
+                self.names.append(row.scope)
+                self.touched.append(0)
+            self.identity[position] = number
+            self.touched[number] = self.clock
+        self.size = last
+
+    def remove(self, seqs: Sequence[int]) -> None:
+        """Forget rows; ones that were never read are ignored."""
+        here = np.flatnonzero(self.alive[: self.size] & np.isin(self.seqs[: self.size], np.asarray(seqs)))
+        if not len(here):
+            return
+        self.alive[here] = False
+        self.dead += len(here)
+        self.clock += 1
+        for number in set(self.identity[here].tolist()):
+            self.touched[number] = self.clock
+        if self.dead > max(4096, self.size // 2):
+            self._clear()
+
+    def view(self, scope: Scope) -> View:
+        """Return the scope's rows as they are now; the scope must be held."""
+        view = self.views.get(scope)
+        if view is None or not view.is_current(self):
+            view = self.views[scope] = View(self, scope)
+        return view
+
+    def _reserve(self, rows: int, tokens: int) -> None:
+        if rows > len(self.seqs):
+            capacity = max(rows, int(len(self.seqs) * 1.5), 64)
+            for name in ("vectors", "seqs", "identity", "created", "expires", "turn", "dense", "alive", "token_end"):
+                setattr(self, name, _grown(getattr(self, name), self.size, capacity))
+        if tokens > len(self.tokens):
+            self.tokens = _grown(self.tokens, self.token_count, max(tokens, int(len(self.tokens) * 1.5), 1024))
+
+
+def _grown(array: Any, used: int, capacity: int) -> Any:
+    larger = np.empty((capacity, *array.shape[1:]), dtype=array.dtype)
+    larger[:used] = array[:used]
+    return larger
+
+
+class View:
+    """One scope's rows: where they are in the index, their words, and which turns stand side by side."""
+
+    def __init__(self, index: Index, scope: Scope) -> None:
+        self.scope = scope
+        self.made = index.clock
+        self.known = len(index.names)
+        member = np.fromiter((scope.covers(identity) for identity in index.names), dtype=bool, count=self.known)
+        self.numbers = np.flatnonzero(member).tolist()
+        alive = index.alive[: index.size]
+        self.rows = (
+            np.flatnonzero(alive & member[index.identity[: index.size]]) if self.known else np.empty(0, np.int64)
+        )
+        self.seqs = index.seqs[self.rows]
+        self.expires = index.expires[self.rows]
+        self.dense = index.dense[self.rows]
+        # How many rows stand one behind the other from the first: those need no gathering.
+        expected = np.arange(len(self.rows)) + (self.rows[0] if len(self.rows) else 0)
+        breaks = np.flatnonzero(self.rows != expected)
+        self.run = int(breaks[0]) if len(breaks) else len(self.rows)
+        self._read_tokens(index)
+        self._read_neighbours(index)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in use."""
+        return len(self.rows) * 70 + len(self.tokens) * 10
+
+    def is_current(self, index: Index) -> bool:
+        """Tell whether no row of the scope has come or gone since."""
+        if self.made == index.clock:
+            return True
+        fresh, self.known = index.names[self.known :], len(index.names)
+        if any(self.scope.covers(identity) for identity in fresh):
+            return False
+        return all(index.touched[number] <= self.made for number in self.numbers)
+
+    def _read_tokens(self, index: Index) -> None:
+        ends = index.token_end[: index.size]
+        starts = np.concatenate(([0], ends[:-1]))[self.rows] if index.size else ends
+        lengths = ends[self.rows] - starts
+        before = np.cumsum(lengths) - lengths
+        self.tokens = index.tokens[np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))]
+        self.low_halves = (self.tokens & 0xFFFF).astype(np.uint16)
+        self.owner = np.repeat(np.arange(len(self.rows), dtype=np.int32), lengths)
+        self.lengths = lengths.astype(np.float32)
+
+    def _read_neighbours(self, index: Index) -> None:
+        """Note for each turn which rows come before and after it; -1 where none does."""
+        count = len(self.rows)
+        identity, created = index.identity[self.rows], index.created[self.rows]
+        order = np.lexsort((self.seqs, identity))
+        order = order[index.turn[self.rows][order]]
+        left, right = order[:-1], order[1:]
+        linked = (identity[left] == identity[right]) & (np.abs(created[left] - created[right]) <= _LARGEST_GAP)
+        # One slot more than rows, which holds "none", so that "the one before the one before" is a look-up too.
+        before, after = np.full(count + 1, -1), np.full(count + 1, -1)
+        before[right[linked]] = left[linked]
+        after[left[linked]] = right[linked]
+        self.near = np.stack([before[before], before, after, after[after]])[:, :count]
+        self.near_count = (self.near >= 0).sum(axis=0)
+
+    # -- legs ---------------------------------------------------------------------------------------
+
+    def legs(self, index: Index, vector: Floats | None, question: Question, keep: NDArray[np.bool_] | None) -> Legs:
+        """Score every row of the scope, and of these return the ones to keep.
+
+        Args:
+            index: The index this view belongs to.
+            vector: The question's vector, of any length, or ``None``.
+            question: The question's words.
+            keep: Which rows may be returned; the others still count as neighbours.
+        """
+        nothing = np.full(len(self.rows), np.nan, dtype=np.float32)
+        similarity = dense = near_dense = keyword = near_keyword = nothing
+        if vector is not None:
+            similarity = self._product(index, vector / np.linalg.norm(vector))
+            known = np.where(self.dense, np.maximum(similarity, 0), np.float32(0))
+            dense = np.where(self.dense, known, np.float32(np.nan))
+            near_dense = (self._around(known) + known) / (self.near_count + 1)
+        if question.words:
+            keyword = self._bm25(question)
+            near_keyword = self._around(keyword) / np.maximum(self.near_count, 1)
+        found = Legs(self.seqs, similarity, dense, keyword, near_dense, near_keyword)
+        if keep is None:
+            return found
+        kept: list[Any] = [column[keep] for column in found]
+        return Legs(*kept)
+
+    def _product(self, index: Index, vector: Floats) -> Floats:
+        run, rest = self.rows[: self.run], self.rows[self.run :]
+        first = int(run[0]) if len(run) else 0
+        if len(rest) > _GATHER_BELOW * index.size:
+            found: Floats = (index.vectors[: index.size] @ vector)[self.rows]
+            return found
+        head = index.vectors[first : first + len(run)] @ vector
+        return np.concatenate((head, index.vectors[rest] @ vector)) if len(rest) else head
+
+    def _around(self, scores: Floats) -> Floats:
+        padded = np.append(scores, np.float32(0))
+        total: Floats = padded[self.near].sum(axis=0)
+        return total
+
+    def _bm25(self, question: Question) -> Floats:
+        """Return BM25 against what the question itself would score as a document of this scope."""
+        count = len(self.rows)
+        words, own_times = np.unique(np.array(question.words, dtype=np.uint32), return_counts=True)
+        # A table of the words' low halves finds the few tokens that can be meant, in one pass for all words.
+        table = np.zeros(1 << 16, dtype=bool)
+        table[words & 0xFFFF] = True
+        hits = np.flatnonzero(table[self.low_halves])
+        found = self.tokens[hits]
+        number = np.searchsorted(words, found).clip(max=len(words) - 1)
+        meant = words[number] == found
+        cells = np.bincount(number[meant] * count + self.owner[hits[meant]], minlength=len(words) * count)
+        filled = np.flatnonzero(cells)
+        times = cells[filled]
+        word, row = np.divmod(filled, max(count, 1))
+        holding = np.bincount(word, minlength=len(words))
+        idf = np.log1p((count - holding + 0.5) / (holding + 0.5))
+        average = max(float(self.lengths.mean()), 1.0) if count else 1.0
+        norm = _K1 * (1 - _B + _B * self.lengths / average)
+        own_norm = _K1 * (1 - _B + _B * question.length / average)
+        shares = idf[word] * times * (_K1 + 1) / (times + norm[row])
+        perfect = float((idf * own_times * (_K1 + 1) / (own_times + own_norm)).sum())
+        scores = np.bincount(row, weights=shares, minlength=count) / perfect
+        return np.minimum(scores, 1).astype(np.float32)

@@ -1,0 +1,69 @@
+"""The embedded store's tables, as numbered steps."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from mem0.storage import Migration
+from mem0.vector_stores.sqlite_filters import CREATE_ATTRIBUTES
+
+#: For how many commits the numbers of deleted rows are kept; an image older than that is read anew.
+TOMBSTONES_KEPT = 10_000
+
+_FIRST = (
+    # `changed` counts the commits; `forgotten` is the newest whose deletions are no longer listed.
+    """CREATE TABLE collections (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL UNIQUE,
+        dims INTEGER NOT NULL,
+        model TEXT,
+        provider TEXT,
+        tokens_version INTEGER NOT NULL,
+        changed INTEGER NOT NULL DEFAULT 0,
+        forgotten INTEGER NOT NULL DEFAULT 0
+    )""",
+    # `seq` is the order of insertion and never used twice; the columns repeat what the payload says,
+    # for the indexes.
+    """CREATE TABLE memories (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        collection INTEGER NOT NULL REFERENCES collections (id) ON DELETE CASCADE,
+        id TEXT NOT NULL,
+        user_id TEXT,
+        agent_id TEXT,
+        run_id TEXT,
+        created REAL NOT NULL,
+        expires REAL,
+        fingerprint TEXT,
+        turn INTEGER NOT NULL,
+        dense INTEGER NOT NULL,
+        changed INTEGER NOT NULL,
+        payload TEXT NOT NULL,
+        UNIQUE (collection, id)
+    )""",
+    "CREATE INDEX memories_changed ON memories (collection, changed)",
+    "CREATE INDEX memories_created ON memories (collection, created, seq, expires)",
+    "CREATE INDEX memories_user ON memories (collection, user_id, created, seq, expires) WHERE user_id IS NOT NULL",
+    "CREATE INDEX memories_agent ON memories (collection, agent_id, created, seq, expires) WHERE agent_id IS NOT NULL",
+    "CREATE INDEX memories_run ON memories (collection, run_id, created, seq, expires) WHERE run_id IS NOT NULL",
+    "CREATE INDEX memories_fingerprint ON memories (fingerprint, collection) WHERE fingerprint IS NOT NULL",
+    # Apart from the payloads, so that listing memories does not read past vectors.
+    """CREATE TABLE vectors (
+        seq INTEGER PRIMARY KEY REFERENCES memories (seq) ON DELETE CASCADE,
+        vector BLOB NOT NULL,
+        tokens BLOB NOT NULL
+    )""",
+    """CREATE TABLE removals (
+        collection INTEGER NOT NULL REFERENCES collections (id) ON DELETE CASCADE,
+        changed INTEGER NOT NULL,
+        seq INTEGER NOT NULL
+    )""",
+    "CREATE INDEX removals_changed ON removals (collection, changed)",
+)
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    for statement in (*_FIRST, CREATE_ATTRIBUTES):
+        connection.execute(statement)
+
+
+MIGRATIONS = (Migration("collections, memories, vectors, attributes", _create),)
