@@ -1,0 +1,37 @@
+"""What to test an agent, an embedder or a vector store with; needs no network, no key and no pytest.
+
+Doubles, each a real subclass of what it stands for:
+
+    from mem0.testing import memory
+
+    def test_agent() -> None:
+        with memory() as m:  # in memory, a fake embedder, a clock that stands still
+            m.add("I'm allergic to peanuts.", user_id="alice")
+            assert "peanuts" in m.search("peanuts?", user_id="alice")[0]["memory"]
+
+Contracts, classes of tests that every embedder or vector store must pass:
+
+    from mem0.testing import VectorStoreContract
+
+    class TestMyStore(VectorStoreContract):  # found by pytest; for unittest, add unittest.TestCase
+        def store(self) -> MyStore:
+            return MyStore()
+"""
+
+from mem0.testing.clock import FrozenClock
+from mem0.testing.contracts.embedder import EmbedderContract
+from mem0.testing.contracts.vector_store import VectorStoreContract
+from mem0.testing.embedder import DeterministicEmbedding
+from mem0.testing.memories import async_memory, memory
+from mem0.testing.vector_store import FailingVectorStore, StoreCall
+
+__all__ = [
+    "DeterministicEmbedding",
+    "EmbedderContract",
+    "FailingVectorStore",
+    "FrozenClock",
+    "StoreCall",
+    "VectorStoreContract",
+    "async_memory",
+    "memory",
+]
