@@ -9,6 +9,7 @@ import uuid
 from abc import ABC, abstractmethod
 from datetime import datetime, timezone
 from hashlib import md5
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -104,18 +105,16 @@ class Mem0ai(Library):
     batch = 500
 
     def open(self, folder: Path) -> Any:
-        from mem0 import Memory
-        from mem0.configs.base import MemoryConfig
-        from mem0.utils.factory import EmbedderFactory, LlmFactory
-
-        # Without a factory entry for "an object I already have", the two factories hand these over.
-        EmbedderFactory.create = lambda *_args, **_kwargs: self.embedder
-        LlmFactory.create = lambda *_args, **_kwargs: None  # no LLM: an attempt to call one raises
+        # By name, because to a type checker these modules are the ones of this repository.
+        package, configs, factory = map(import_module, ("mem0", "mem0.configs.base", "mem0.utils.factory"))
+        # mem0ai takes no ready-made objects, so its two factories hand these over.
+        factory.EmbedderFactory.create = lambda *_args, **_kwargs: self.embedder
+        factory.LlmFactory.create = lambda *_args, **_kwargs: None  # no LLM: an attempt to call one raises
         store = {"path": str(folder / "qdrant"), "embedding_model_dims": self.embedder.dims}
-        config = MemoryConfig(
+        config = configs.MemoryConfig(
             vector_store={"provider": "qdrant", "config": store}, history_db_path=str(folder / "history.db")
         )
-        return Memory(config)
+        return package.Memory(config)
 
     def close(self, memory: Any) -> None:
         memory.close()

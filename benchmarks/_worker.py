@@ -169,7 +169,8 @@ def memory_growth(library: Library, folder: Path, count: int, repeats: int) -> d
     result = {"by_users": resident_bytes() - before}
     if library.searches_everything:
         for number in range(3):
-            library.search(memory, questions[number], None)
+            if not library.search(memory, questions[number], None):
+                raise SystemExit("a search of the whole collection found nothing")
         result["everything"] = resident_bytes() - before
     result["peak"] = peak_bytes() - before
     library.close(memory)
