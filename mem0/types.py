@@ -53,8 +53,7 @@ class Scope(NamedTuple):
 ANYONE = Scope()
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One row of a vector store.
 
     Attributes:

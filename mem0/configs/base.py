@@ -156,9 +156,8 @@ class MemoryConfig(BaseModel):
         return str(Path(os.environ.get("MEM0_DIR") or Path.home() / ".mem0") / "mem0.db")
 
 
-def _gathered(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Bring configurations found in the wild into our shape; the caller's dict stays as it is."""
-    found = dict(config)
+def _gathered(found: dict[str, Any]) -> dict[str, Any]:
+    """Bring a configuration found in the wild into our shape; what lies inside stays as it is."""
     for key, reason in _REFUSED.items():
         if found.get(key) is not None:
             raise ConfigError(f"config[{key!r}]: {reason}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mem0.exceptions import EmbeddingError
@@ -17,6 +18,9 @@ Self = TypeVar("Self", bound="EmbeddingBase")
 
 class EmbeddingBase(ABC):
     """Turns text into vectors of one fixed size.
+
+    One that can also be awaited has ``async def aembed_batch(texts)`` or ``async def aembed(text)`` beside
+    the blocking methods; :class:`~mem0.AsyncMemory` uses it, and a thread where there is none.
 
     Attributes:
         model: Name of the model, recorded with the collection and compared when it is opened again.
@@ -38,6 +42,10 @@ class EmbeddingBase(ABC):
     def understands(self, text: str) -> bool:
         """Tell whether vectors of this text mean anything; where not, search leaves them out."""
         return True
+
+    def was_cut(self, text: str) -> bool:
+        """Tell whether the vector of this text stands for only its beginning; search's ``explain`` says so."""
+        return False
 
     def close(self) -> None:  # noqa: B027 - most embedders hold nothing
         """Release what the embedder holds; a second time does nothing."""
@@ -63,20 +71,52 @@ def embed_texts(embedder: Any, texts: Sequence[str]) -> NDArray[np.float32]:
         EmbeddingError: The embedder raised, returned fewer or more vectors than texts, or a vector is
             empty, not numeric, not finite, all zero, or of another size than the rest.
     """
-    import numpy as np
-
-    name = f"embedder {type(embedder).__name__}"
-    try:
-        if hasattr(embedder, "embed_batch"):
+    with _translated(embedder, texts):
+        if offers(embedder, "embed_batch"):
             vectors = embedder.embed_batch(list(texts))
         else:
             vectors = [embedder.embed(text) for text in texts]
+    return _checked(embedder, texts, vectors)
+
+
+def offers(embedder: Any, *names: str) -> bool:
+    """Tell whether an embedder has one of these methods beside ``embed``.
+
+    Its class is asked: a mock, as unit tests are full of, has every method and means none of them.
+    """
+    return any(callable(getattr(type(embedder), name, None)) for name in names)
+
+
+async def embed_texts_async(embedder: Any, texts: Sequence[str]) -> NDArray[np.float32]:
+    """Do what :func:`embed_texts` does with an embedder's own coroutine."""
+    with _translated(embedder, texts):
+        if offers(embedder, "aembed_batch"):
+            vectors = await embedder.aembed_batch(list(texts))
+        else:
+            vectors = [await embedder.aembed(text) for text in texts]
+    return _checked(embedder, texts, vectors)
+
+
+@contextmanager
+def _translated(embedder: Any, texts: Sequence[str]) -> Iterator[None]:
+    """Let an embedder's errors leave the block as ours."""
+    try:
+        yield
     except EmbeddingError:
         raise
     except Exception as error:
-        raise EmbeddingError(f"{name} failed on {len(texts)} text(s): {type(error).__name__}: {error}") from error
-    if vectors is None or len(vectors) != len(texts):
-        count = "None" if vectors is None else f"{len(vectors)} vector(s)"
+        name = type(embedder).__name__
+        raise EmbeddingError(
+            f"embedder {name} failed on {len(texts)} text(s): {type(error).__name__}: {error}"
+        ) from error
+
+
+def _checked(embedder: Any, texts: Sequence[str], vectors: Any) -> NDArray[np.float32]:
+    import numpy as np
+
+    name = f"embedder {type(embedder).__name__}"
+    if not hasattr(vectors, "__len__") or len(vectors) != len(texts):
+        count = f"{len(vectors)} vector(s)" if hasattr(vectors, "__len__") else type(vectors).__name__
         raise EmbeddingError(f"{name} returned {count} for {len(texts)} text(s); nothing was stored")
     try:
         with np.errstate(over="ignore"):  # what does not fit becomes inf, and is refused below

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from mem0.types import HistoryRow, Scope
+
+Self = TypeVar("Self", bound="HistoryBase")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,13 @@ class Intent:
 
 class HistoryBase(ABC):
     """Append-only record of every change, and the journal of commits that are under way."""
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Keep the other writers of this process out until the block ends, over several transactions.
+
+        Those of other processes need not be kept out, only tend not to come between.
+        """
+        return nullcontext()
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Any]:
@@ -74,7 +83,7 @@ class HistoryBase(ABC):
 
     @abstractmethod
     def put_intent(self, intent: Intent) -> None:
-        """Write down a commit, or replace what is written of it."""
+        """Write down a commit."""
 
     @abstractmethod
     def drop_intent(self, id: str) -> bool:
@@ -86,4 +95,10 @@ class HistoryBase(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Release what the history holds."""
+        """Release what the history holds; a second time does nothing."""
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()

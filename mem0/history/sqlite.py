@@ -11,12 +11,16 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timezone
 from typing import Any
 
+from mem0.exceptions import StorageError
 from mem0.history.base import HistoryBase, Intent
 from mem0.storage import Database, Migration, migrate
 from mem0.times import iso
 from mem0.types import HistoryDict, HistoryRow, Scope
 
 _COLUMNS = "id, memory_id, prev_value, new_value, event, timestamp, is_deleted, collection, user_id, agent_id, run_id"
+
+# What tells a history from the table of another program that happens to have the same name.
+_IN_EVERY_LAYOUT = {"id", "memory_id", "event"}
 
 # Where later published layouts keep what the first one has (theirs: old_memory, created_at, ...).
 _ELSEWHERE = {
@@ -29,6 +33,9 @@ _ELSEWHERE = {
 def _create(connection: sqlite3.Connection) -> None:
     """Make the tables; one of an older layout is taken over with every row."""
     columns = [row[1] for row in connection.execute("PRAGMA table_info(history)")]
+    if columns and not _IN_EVERY_LAYOUT.issubset(columns):
+        path = connection.execute("PRAGMA database_list").fetchone()[2]
+        raise StorageError(f"{path}: its table 'history' belongs to another program; it is left unchanged: name a path")
     if columns:
         connection.execute("ALTER TABLE history RENAME TO history_before")
     connection.execute(
@@ -84,7 +91,11 @@ class SQLiteManager(HistoryBase):
     ) -> None:
         self._owns_database = database is None
         self.database = database or Database(db_path, busy_timeout=busy_timeout)
-        migrate(self.database, "history", _MIGRATIONS)
+        try:
+            migrate(self.database, "history", _MIGRATIONS)
+        except BaseException:
+            self.close()
+            raise
 
     def __repr__(self) -> str:
         return f"SQLiteManager({self.database.path!r})"
@@ -116,6 +127,9 @@ class SQLiteManager(HistoryBase):
             connection.execute("DELETE FROM history")
 
     # -- what the library uses ----------------------------------------------------------------------
+
+    def lock(self) -> AbstractContextManager[None]:
+        return self.database.lock()
 
     def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         return self.database.transaction()

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mem0.exceptions import ConflictError, Mem0Error, StorageError
 from mem0.history.base import HistoryBase, Intent
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 # How often a commit starts anew because another process undid its intent in between.
-_ATTEMPTS = 5
+_ATTEMPTS = 20
 
 
 def decide(
@@ -42,8 +43,9 @@ def decide(
     """
     outcomes = []
     added: dict[str, Record] = {}
+    after: dict[str, Record | None] = {}  # by id, what the changes so far make of the rows they touch
     for change in changes:
-        present = current.get(change.id)
+        present = after[change.id] if change.id in after else current.get(change.id)
         if change.event != "ADD":
             if present is None:
                 outcomes.append(Outcome(change, "missing"))
@@ -54,13 +56,16 @@ def decide(
         mark = fingerprint_of(change)
         other = None
         if mark is not None:
-            same = [*holders.get(mark, ()), *([added[mark]] if mark in added else [])]
+            same = [row for row in holders.get(mark, ()) if row.id not in after]
+            same += [row for row in (added.get(mark),) if row is not None and after[row.id] is row]
             other = next((row for row in same if row.id != change.id and _outlasts(row, change, now)), None)
         if other is not None:
             outcomes.append(Outcome(change, "duplicate", previous=present, other=other))
             continue
-        if mark is not None:
-            added[mark] = Record(change.id, change.payload)
+        row = None if change.event == "DELETE" else Record(change.id, change.payload)
+        after[change.id] = row
+        if mark is not None and row is not None:
+            added[mark] = row
         outcomes.append(Outcome(change, previous=present))
     return outcomes
 
@@ -98,6 +103,15 @@ class Committer:
         """Whether store and history stand on the same database, so that one transaction is enough."""
         database = getattr(self.store, "database", None)
         return database is not None and database is getattr(self.history, "database", None)
+
+    def holders(self, fingerprints: Mapping[str, Scope]) -> list[Record]:
+        """Return the rows that hold one of these texts, but none of a commit that may still be undone."""
+        with self._translated():
+            if self.shares_file:
+                return self.store.with_fingerprint(self.collection, fingerprints)
+            with self.history.transaction():
+                self._settle()
+                return self.store.with_fingerprint(self.collection, fingerprints)
 
     def commit(self, changes: Sequence[Change], embedder: Embedder | None, timestamp: str, now: float) -> list[Outcome]:
         """Carry out changes and record them.
@@ -152,22 +166,30 @@ class Committer:
 
     def reset(self, *, purge: bool) -> tuple[int, int]:
         """Delete the collection and its history; return how many memories and rows of history there were."""
-        with self.history.transaction():
-            info = self.store.col_info(self.collection)
-            if info:
-                self.store.delete_col(self.collection)
-            for intent in self.history.intents(self.collection):
-                self.history.drop_intent(intent.id)
-            return int(info["count"]) if info else 0, self.history.clear(self.collection, unclaimed=purge)
+        if self.shares_file:
+            with self.history.transaction():
+                return self._clear(purge)
+        # A collection cannot be brought back: a crash after this has the reset finished, not undone.
+        intent = Intent(str(uuid.uuid4()), self.collection, json.dumps({"reset": True, "unclaimed": purge}))
+        with self.history.lock(), self._translated():
+            with self.history.transaction():
+                self.history.put_intent(intent)
+            try:
+                with self.history.transaction():
+                    for pending in self.history.intents(self.collection):
+                        self.history.drop_intent(pending.id)
+                    return self._clear(purge)
+            except BaseException:
+                with self.history.transaction():
+                    self.history.drop_intent(intent.id)
+                raise
 
     def recover(self) -> None:
         """Undo what a crash left half done; nothing to do where one transaction is enough."""
         if self.shares_file or not self.history.intents(self.collection):
             return
-        with self.history.transaction():
-            for intent in self.history.intents(self.collection):
-                self._undo(intent)
-                self.history.drop_intent(intent.id)
+        with self._translated(), self.history.transaction():
+            self._settle()
 
     # -- deciding and recording ---------------------------------------------------------------------
 
@@ -202,49 +224,78 @@ class Committer:
     def _atomically(self, plan: Callable[[], list[Outcome]], carry_out: Callable[[list[Outcome]], Result]) -> Result:
         """Plan and carry out a commit so that nothing of it stays unless all of it does."""
         if self.shares_file:
-            with self.history.transaction():
+            with self._translated(), self.history.transaction():
                 return carry_out(plan())
-        for _ in range(_ATTEMPTS):
-            self.recover()
-            with self.history.transaction():
-                outcomes = plan()
-                if not _applied(outcomes):
-                    return carry_out(outcomes)
-                intent = Intent(str(uuid.uuid4()), self.collection, _before(outcomes))
-                self.history.put_intent(intent)
-            try:
-                # Holding the history's lock keeps every other writer of this collection out.
-                with self.history.transaction():
-                    if not self.history.drop_intent(intent.id):
-                        continue  # another process took this one for dead and undid it before it began
-                    return carry_out(outcomes)
-            except BaseException as error:
-                self._give_up(error)
-                raise
+        with self.history.lock():
+            for _ in range(_ATTEMPTS):
+                with self._translated(), self.history.transaction():
+                    # Together with the plan, which must not rest on what is undone later.
+                    self._settle()
+                    outcomes = plan()
+                    if not _applied(outcomes):
+                        return carry_out(outcomes)
+                    intent = Intent(str(uuid.uuid4()), self.collection, _before(outcomes))
+                    self.history.put_intent(intent)
+                try:
+                    with self._translated(), self.history.transaction():
+                        if self.history.drop_intent(intent.id):
+                            return carry_out(outcomes)
+                        # Another process came between, took this commit for dead and undid it before it began.
+                except BaseException as error:
+                    self._give_up(error)
+                    raise
         raise ConflictError(f"collection {self.collection!r}: other processes kept undoing this commit; try again")
 
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Let foreign errors leave the block as ours."""
+        try:
+            yield
+        except Mem0Error:
+            raise
+        except Exception as error:
+            raise StorageError(
+                f"vector store {type(self.store).__name__} failed ({type(error).__name__}: {error}); nothing was stored"
+            ) from error
+
     def _give_up(self, error: BaseException) -> None:
-        """Undo a commit that failed, and say what the caller must know beyond the error itself."""
-        store = f"vector store {type(self.store).__name__}"
+        """Undo a commit that failed; where that fails too, say so."""
         try:
             self.recover()
         except Exception as undoing:  # noqa: BLE001 - both failures are told
             raise StorageError(
-                f"{store} refused a commit ({error}) and could not undo its part of it ({undoing}); "
+                f"{error}; what was done of it could not be undone ({undoing}), "
                 "that is written down and done before the next commit"
             ) from error
-        if isinstance(error, Exception) and not isinstance(error, Mem0Error):
-            raise StorageError(f"{store} refused a commit: {error}; nothing was stored") from error
 
-    def _undo(self, intent: Intent) -> None:
-        for row in json.loads(intent.content):
-            if row["payload"] is None:
-                if self.store.col_info(self.collection) is not None:
-                    self.store.delete(self.collection, row["id"])
-            elif self.store.get(self.collection, row["id"]) is None:
-                self.store.insert(self.collection, [row["vector"]], [row["payload"]], [row["id"]])
+    def _settle(self) -> None:
+        """Undo what is written down and not finished: whoever wrote it would be holding the lock now."""
+        for intent in self.history.intents(self.collection):
+            content = json.loads(intent.content)
+            if "reset" in content:
+                self._clear(content["unclaimed"])
             else:
-                self.store.update(self.collection, row["id"], row["vector"], row["payload"])
+                for row in content["rows"]:
+                    self._restore(row["id"], row["payload"], row["vector"])
+            self.history.drop_intent(intent.id)
+
+    def _restore(self, id: str, payload: dict[str, Any] | None, vector: list[float] | None) -> None:
+        """Bring a row back to what it was; a commit that never began leaves nothing to do."""
+        present = self.store.get(self.collection, id)
+        if payload is None:
+            if present is not None:
+                self.store.delete(self.collection, id)
+        elif present is None:
+            assert vector is not None
+            self.store.insert(self.collection, [vector], [payload], [id])
+        elif (present.payload, _plain(present.vector)) != (payload, vector):
+            self.store.update(self.collection, id, vector, payload)
+
+    def _clear(self, unclaimed: bool) -> tuple[int, int]:
+        info = self.store.col_info(self.collection)
+        if info:
+            self.store.delete_col(self.collection)
+        return int(info["count"]) if info else 0, self.history.clear(self.collection, unclaimed=unclaimed)
 
     # -- deleting -----------------------------------------------------------------------------------
 
@@ -263,7 +314,9 @@ class Committer:
         try:
             self.store.delete(self.collection, outcome.change.id)
         except Exception:  # noqa: BLE001 - the caller gets the id among `failed`
-            return replace(outcome, status="failed")
+            # A store may fail after it has deleted: what counts is whether the row is gone.
+            if self.store.get(self.collection, outcome.change.id) is not None:
+                return replace(outcome, status="failed")
         return outcome
 
     def _record_deletions(self, outcomes: list[Outcome], target: str | Scope, timestamp: str, purge: bool) -> int:
@@ -288,14 +341,18 @@ def _applied(outcomes: Sequence[Outcome]) -> list[Change]:
 
 def _before(outcomes: Sequence[Outcome]) -> str:
     """Return, as JSON, the rows a commit touches as they are before it; ``null`` where there is none yet."""
-    rows = [(outcome.change.id, outcome.previous) for outcome in _succeeded(outcomes)]
+    rows: dict[str, Record | None] = {}
+    for outcome in _succeeded(outcomes):
+        rows.setdefault(outcome.change.id, outcome.previous)
     return json.dumps(
-        [
-            {
-                "id": id,
-                "payload": None if row is None else row.payload,
-                "vector": None if row is None or row.vector is None else list(row.vector),
-            }
-            for id, row in rows
-        ]
+        {
+            "rows": [
+                {"id": id, "payload": row and row.payload, "vector": row and _plain(row.vector)}
+                for id, row in rows.items()
+            ]
+        }
     )
+
+
+def _plain(vector: Sequence[float] | None) -> list[float] | None:
+    return None if vector is None else [float(number) for number in vector]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -157,7 +158,7 @@ class MemoryCore(MemoryBase):
 
     @embedding_model.setter
     def embedding_model(self, embedder: Any) -> None:
-        _check_parts(embedder, self.vector_store, self.db)
+        _check_parts(_given("embedding_model", embedder), self.vector_store, self.db)
         self._parts.embedding_model = embedder
         self._parts.embedder_provider = None
 
@@ -168,7 +169,7 @@ class MemoryCore(MemoryBase):
 
     @vector_store.setter
     def vector_store(self, store: VectorStoreBase) -> None:
-        _check_parts(self.embedding_model, store, self.db)
+        _check_parts(self.embedding_model, _given("vector_store", store), self.db)
         self._parts.vector_store = store
 
     @property
@@ -178,7 +179,7 @@ class MemoryCore(MemoryBase):
 
     @db.setter
     def db(self, history: HistoryBase) -> None:
-        _check_parts(self.embedding_model, self.vector_store, history)
+        _check_parts(self.embedding_model, self.vector_store, _given("db", history))
         self._parts.db = history
 
     @property
@@ -336,6 +337,8 @@ def _check_parts(embedder: object, store: object, history: object) -> None:
     """
     if embedder is not None and (isinstance(embedder, type) or not callable(getattr(embedder, "embed", None))):
         raise ConfigError(f"embedder={_kind(embedder)}: expected an object with embed(text){_as_config(embedder)}")
+    if inspect.iscoroutinefunction(getattr(embedder, "embed", None)):
+        raise ConfigError(f"embedder={_kind(embedder)}: embed(text) does not block; call it aembed, beside an embed")
     if store is not None and not isinstance(store, VectorStoreBase):
         raise ConfigError(f"vector_store={_kind(store)}: expected a VectorStoreBase, subclass it{_as_config(store)}")
     if history is not None and not isinstance(history, HistoryBase):
@@ -345,6 +348,12 @@ def _check_parts(embedder: object, store: object, history: object) -> None:
             "history= stands on the vector store's file with a connection of its own, and the two would wait for "
             "each other; leave history= out, or share the database: SQLiteManager(database=store.database)"
         )
+
+
+def _given(name: str, part: object) -> object:
+    if part is None:
+        raise ConfigError(f"{name}=None: a memory cannot do without it; give another one to replace it")
+    return part
 
 
 def _kind(part: object) -> str:

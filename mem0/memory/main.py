@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 from mem0.memory import conductor, inputs
 from mem0.memory.core import MemoryCore
+from mem0.memory.operations import in_thread
 from mem0.memory.runners import run, run_async
 from mem0.times import Moment
 from mem0.types import ChangeDict, DeletionDict, HistoryDict, MemoryDict, MemoryList
@@ -75,6 +75,7 @@ class Memory(MemoryCore):
 
         Raises:
             ValidationError: An argument cannot be accepted; nothing was stored.
+            ConfigError: What was asked for needs an LLM.
             EmbeddingError: The embedder failed; nothing was stored.
             StorageError: Store or history refused; nothing was stored.
         """
@@ -133,6 +134,7 @@ class Memory(MemoryCore):
 
         Raises:
             ValidationError: An argument cannot be accepted.
+            ConfigError: ``rerank=True`` without a reranker.
             EmbeddingError: The embedder failed.
             StorageError: The store could not be read.
         """
@@ -373,7 +375,7 @@ class AsyncMemory(MemoryCore):
 
     async def close(self) -> None:
         """See :meth:`Memory.close`."""
-        await asyncio.to_thread(self._release)
+        await in_thread(self._release)
 
     async def __aenter__(self) -> AsyncMemory:
         return self

@@ -6,14 +6,14 @@ transaction outlives it, so a call that is cancelled between two has stored all 
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
-from mem0.embeddings.base import embed_texts
+from mem0.embeddings.base import embed_texts, embed_texts_async, offers
 from mem0.exceptions import ConfigError, EmbedderMismatchError, Mem0Error, StorageError
 from mem0.memory.commit import Committer
 from mem0.times import iso
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from mem0.history.base import HistoryBase
     from mem0.vector_stores.base import Candidates, Query, VectorStoreBase
+
+Result = TypeVar("Result")
 
 
 @dataclass
@@ -56,7 +58,8 @@ class Parts:
                 f"embedding_model_dims={self.expected_dims}: the embedder's vectors have size {found.dims}; "
                 "leave the key out, the size is asked of the embedder"
             )
-        recorded = self.vector_store.embedder(self.collection_name)
+        with _translated(self.vector_store, "open"):
+            recorded = self.vector_store.embedder(self.collection_name)
         if recorded is None:
             return
         models_differ = bool(recorded.model and found.model and recorded.model != found.model)
@@ -68,8 +71,26 @@ class Parts:
             )
 
 
+@contextmanager
+def _translated(part: VectorStoreBase | HistoryBase, stage: str) -> Iterator[None]:
+    """Let the foreign errors of a store or a history leave the block as ours."""
+    try:
+        yield
+    except Mem0Error:
+        raise
+    except Exception as error:
+        raise StorageError(f"{type(part).__name__} failed at {stage}: {type(error).__name__}: {error}") from error
+
+
 def _described(embedder: Embedder) -> str:
     return f"{embedder.model or 'an unnamed model'} of size {embedder.dims}"
+
+
+async def in_thread(work: Callable[..., Result], *arguments: Any) -> Result:
+    """Call something that blocks without blocking the event loop."""
+    import asyncio  # here, because it takes a tenth of the time that importing this library takes
+
+    return await asyncio.to_thread(work, *arguments)
 
 
 class Operation(ABC):
@@ -83,7 +104,7 @@ class Operation(ABC):
 
     async def run_async(self, parts: Parts) -> Any:
         """Do it without blocking the event loop; in a thread, where the part has nothing of its own."""
-        return await asyncio.to_thread(self.run, parts)
+        return await in_thread(self.run, parts)
 
     def count(self, usage: Usage, answer: Any) -> None:  # noqa: B027 - most cost nothing that is counted
         """Add what it cost to the call's account."""
@@ -116,16 +137,32 @@ class Embed(Operation):
 
     def run(self, parts: Parts) -> Embedded:
         model = parts.embedding_model
-        understands = getattr(model, "understands", None)
-        was_cut = getattr(model, "was_cut", None)
-        understood = [understands(text) if understands else True for text in self.texts]
+        understood = self._understood(model)
         if self.only_understood and not any(understood):
             return Embedded(None, understood, [False] * len(self.texts), None)
-        vectors = embed_texts(model, self.texts)
+        return self._finished(parts, model, understood, embed_texts(model, self.texts))
+
+    async def run_async(self, parts: Parts) -> Embedded:
+        model = parts.embedding_model
+        if not offers(model, "aembed_batch", "aembed"):
+            embedded: Embedded = await super().run_async(parts)
+            return embedded
+        understood = self._understood(model)
+        if self.only_understood and not any(understood):
+            return Embedded(None, understood, [False] * len(self.texts), None)
+        vectors = await embed_texts_async(model, self.texts)
+        return await in_thread(self._finished, parts, model, understood, vectors)
+
+    def _understood(self, model: Any) -> list[bool]:
+        known = offers(model, "understands")
+        return [model.understands(text) if known else True for text in self.texts]
+
+    def _finished(self, parts: Parts, model: Any, understood: list[bool], vectors: NDArray[np.float32]) -> Embedded:
         name = getattr(model, "model", None)
         made_by = Embedder(vectors.shape[1], name if isinstance(name, str) else None, parts.embedder_provider)
         parts.check_embedder(made_by)
-        return Embedded(vectors, understood, [was_cut(text) if was_cut else False for text in self.texts], made_by)
+        known = offers(model, "was_cut")
+        return Embedded(vectors, understood, [model.was_cut(text) if known else False for text in self.texts], made_by)
 
     def count(self, usage: Usage, answer: Embedded) -> None:
         usage.embed_calls += answer.vectors is not None
@@ -135,13 +172,8 @@ class _StoreOperation(Operation):
     """Something asked of the store; its foreign errors become ours."""
 
     def run(self, parts: Parts) -> Any:
-        try:
+        with _translated(parts.vector_store, self.stage):
             return self.ask(parts.vector_store, parts.collection_name)
-        except Mem0Error:
-            raise
-        except Exception as error:
-            store = type(parts.vector_store).__name__
-            raise StorageError(f"vector store {store} failed at {self.stage}: {error}") from error
 
     @abstractmethod
     def ask(self, store: VectorStoreBase, name: str) -> Any:
@@ -197,14 +229,14 @@ class List(_StoreOperation):
 
 
 @dataclass(frozen=True)
-class Holders(_StoreOperation):
+class Holders(Operation):
     """Find the rows that hold texts already."""
 
     fingerprints: Mapping[str, Scope]
     stage = "find"
 
-    def ask(self, store: VectorStoreBase, name: str) -> list[Record]:
-        return store.with_fingerprint(name, self.fingerprints)
+    def run(self, parts: Parts) -> list[Record]:
+        return parts.committer.holders(self.fingerprints)
 
 
 @dataclass(frozen=True)
@@ -250,8 +282,12 @@ class Compact(Operation):
     stage = "purge"
 
     def run(self, parts: Parts) -> bool:
-        complete = parts.db.compact()
-        return complete if parts.committer.shares_file else parts.vector_store.compact() and complete
+        with _translated(parts.db, self.stage):
+            complete = parts.db.compact()
+        if parts.committer.shares_file:
+            return complete
+        with _translated(parts.vector_store, self.stage):
+            return parts.vector_store.compact() and complete
 
 
 @dataclass(frozen=True)
@@ -262,4 +298,5 @@ class ReadHistory(Operation):
     stage = "fetch"
 
     def run(self, parts: Parts) -> list[HistoryRow]:
-        return parts.db.rows(self.memory_id, parts.collection_name)
+        with _translated(parts.db, self.stage):
+            return parts.db.rows(self.memory_id, parts.collection_name)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mem0.vector_stores.base import Candidates
 
 #: How much each leg counts in the order of results; a leg that did not run counts nothing.
-WEIGHTS: Mapping[str, float] = {"keyword": 1.0, "near_keyword": 1.5, "dense": 0.6, "near_dense": 0.3}
+WEIGHTS: Mapping[str, float] = {"keyword": 1.0, "near_keyword": 2.0, "dense": 0.6, "near_dense": 0.3}
 
 #: The legs that look at the memory itself; their mean is its score.
 _OWN = ("dense", "keyword")
@@ -50,18 +50,21 @@ def rank(candidates: Candidates, limit: int, threshold: float | None) -> Ranked:
     if not count:
         return Ranked(np.empty(0, np.int64), np.empty(0, np.float32), 0)
     legs = candidates.legs
-    order = np.zeros(count)
+    order = np.zeros(count, dtype=np.float32)
     for name, weight in WEIGHTS.items():
         if name in legs:
-            order += weight * np.where(np.isnan(legs[name]), 0, legs[name])
+            order += weight * np.fmax(legs[name], 0)
     own = np.stack([legs[name] for name in _OWN if name in legs])
     silent = np.isnan(own)
     said = (len(own) - silent.sum(axis=0)).clip(1)
-    scores = (np.where(silent, 0, own).sum(axis=0) / said).clip(0, 1).astype(np.float32)
+    scores = (np.fmax(own, 0).sum(axis=0) / said).clip(0, 1).astype(np.float32)
     allowed = np.arange(count) if threshold is None else np.flatnonzero(scores >= threshold)
+    # Equal ones: the later a row was inserted, the further ahead it stands, whatever the limit.
     if limit < len(allowed):
-        allowed = allowed[np.argpartition(-order[allowed], limit - 1)[:limit]]
-    # Equal ones: the later a row was inserted, the further ahead it stands.
+        weights = order[allowed]
+        least = np.partition(weights, -limit)[-limit]
+        better = allowed[weights > least]
+        allowed = np.concatenate((better, allowed[weights == least][len(better) - limit :]))
     best = allowed[np.lexsort((-allowed, -order[allowed]))]
     return Ranked(best, scores[best], count)
 

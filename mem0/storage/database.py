@@ -43,6 +43,7 @@ class _Queue:
 
 
 _queues: WeakValueDictionary[str, _Queue] = WeakValueDictionary()
+_queues_guard = threading.Lock()
 _databases: WeakSet[Database] = WeakSet()
 
 
@@ -81,7 +82,10 @@ class Database:
         self._local = threading.local()
         self._guard = threading.Lock()
         # A database in memory has one connection: who uses it is alone, reading or writing.
-        self._queue = _Queue() if self.in_memory else _queues.setdefault(os.path.realpath(self.path), _Queue())
+        self._queue = _Queue()
+        if not self.in_memory:
+            with _queues_guard:
+                self._queue = _queues.setdefault(os.path.realpath(self.path), self._queue)
 
     def __repr__(self) -> str:
         return f"Database({self.path!r})"
@@ -298,6 +302,8 @@ def _before_fork() -> None:
 
 def _after_fork() -> None:
     # What another thread held at the fork would stay held in the child for ever.
+    global _queues_guard
+    _queues_guard = threading.Lock()
     _queues.clear()
     for database in list(_databases):
         database._make_locks()

@@ -18,19 +18,22 @@ from mem0.exceptions import (
 # (https://sqlite.org/rescode.html, sqlite3_errstr).
 _CAUSES: tuple[tuple[str, type[StorageError], str], ...] = (
     ("is locked", StorageBusyError, "another process or thread kept the write lock; nothing was stored, try again"),
+    ("locking protocol", StorageBusyError, "other processes kept the file busy; nothing was stored, try again"),
     ("is full", StorageFullError, "there is no room left; nothing was stored, free some space and try again"),
     ("readonly database", StoragePermissionError, "it may not be written; check the permissions of file and folder"),
     ("unable to open", StoragePermissionError, "it cannot be opened; check that the folder exists and may be written"),
     ("authorization denied", StoragePermissionError, "access was denied"),
     ("malformed", StorageCorruptError, "the file is damaged; restore a backup, or move it away and start anew"),
-    ("not a database", StorageCorruptError, "the file is no SQLite database; name another path"),
+    ("not decode", StorageCorruptError, "the file is damaged; restore a backup, or move it away and start anew"),
+    ("unsupported file format", StorageCorruptError, "the file is damaged; restore a backup, or name another path"),
+    ("not a database", StorageCorruptError, "the file is damaged or no SQLite database; name another path"),
     ("disk I/O error", StorageError, "the disk could not be read or written; nothing was stored"),
 )
 
 
 def translate(error: sqlite3.Error, path: str) -> StorageError:
     """Return our error for one of SQLite's, naming the file, the cause and the remedy."""
-    text = str(error)
+    text = str(error).partition(" with text ")[0]  # what could not be decoded may be somebody's memory
     for words, kind, remedy in _CAUSES:
         if words in text:
             return kind(f"{path}: {text}: {remedy}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from mem0.exceptions import ValidationError
@@ -170,7 +170,7 @@ class VectorStoreBase(ABC):
         ids = {key: value for key, value in (filters or {}).items() if key in SCOPE_KEYS and isinstance(value, str)}
         query = Query(Scope(), "", None, 0, filters, alive_at)
         rows = self.search(name, probe, _EVERYTHING, ids or None)
-        found = [replace(row, score=None) for row in rows if query.accepts(row.payload)]
+        found = [row._replace(score=None) for row in rows if query.accepts(row.payload)]
         found.sort(key=lambda row: said_at(row.payload), reverse=True)
         return found[offset:] if limit is None else found[offset : offset + limit]
 
@@ -266,7 +266,7 @@ def _is_understood(payload: Mapping[str, Any]) -> bool:
 
 
 def checked_vector(vector: Sequence[float] | NDArray[Any], size: int, what: str) -> NDArray[np.float32]:
-    """Return a vector as a store may keep it, or be asked with it: float32, finite, of the right size, with a direction.
+    """Return a vector as a store may keep it or be asked with it: float32, of its size, with a direction.
 
     Args:
         vector: The vector.

@@ -12,7 +12,6 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,18 +19,22 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from mem0 import text
-from mem0.exceptions import ConfigError, ValidationError
+from mem0.configs.base import validated
+from mem0.exceptions import ConfigError, StorageCorruptError, ValidationError
 from mem0.filters import And, Compare, Filter, parse_filters
 from mem0.storage import Database, migrate
 from mem0.times import expires_at, said_at
 from mem0.types import RESERVED_KEYS, SCOPE_KEYS, Change, Embedder, Record, Scope
-from mem0.vector_stores.base import UNKNOWN_SCRIPT, Candidates, Query, Rows, VectorStoreBase
+from mem0.vector_stores.base import UNKNOWN_SCRIPT, Candidates, Query, Rows, VectorStoreBase, checked_vector
 from mem0.vector_stores.sqlite_filters import INSERT_ATTRIBUTE, attribute_rows, register_functions, to_sql
 from mem0.vector_stores.sqlite_index import Index, Legs, Row
 from mem0.vector_stores.sqlite_schema import MIGRATIONS, TOMBSTONES_KEPT
 
 # SQLite's oldest supported limit on parameters is 32,766; statements stay far below it.
 _AT_ONCE = 500
+
+# The largest LIMIT and OFFSET that SQLite takes.
+_LARGEST = 2**63 - 1
 
 
 class SQLiteVectorStoreConfig(BaseModel):
@@ -66,14 +69,18 @@ class SQLiteVectorStore(VectorStoreBase):
         self.config = (
             config
             if isinstance(config, SQLiteVectorStoreConfig)
-            else SQLiteVectorStoreConfig.model_validate(dict(config or {}))
+            else validated(SQLiteVectorStoreConfig, config or {}, "vector_store 'sqlite' config")
         )
         self._owns_database = database is None
         self.database = database or Database(self.config.path, busy_timeout=self.config.busy_timeout)
-        self.database.on_connect(register_functions)
-        migrate(self.database, "store", MIGRATIONS)
         self._lock = threading.Lock()
         self._indexes: dict[int, Index] = {}
+        self.database.on_connect(register_functions)
+        try:
+            migrate(self.database, "store", MIGRATIONS)
+        except BaseException:
+            self.close()
+            raise
 
     def __repr__(self) -> str:
         return f"SQLiteVectorStore({self.database.path!r})"
@@ -127,7 +134,7 @@ class SQLiteVectorStore(VectorStoreBase):
         self.apply(
             name,
             [
-                Change("ADD", id, dict(payload), np.asarray(vector, dtype=np.float32))
+                Change("ADD", id, dict(payload), _numbers(vector, id))
                 for id, payload, vector in zip(ids, payloads or [{}] * len(ids), vectors, strict=True)
             ],
             None,
@@ -144,7 +151,7 @@ class SQLiteVectorStore(VectorStoreBase):
             present = self.get(name, vector_id)
             if present is None:
                 raise ValidationError(f"update: collection {name!r} has no row {vector_id!r}")
-            new = None if vector is None else np.asarray(vector, dtype=np.float32)
+            new = None if vector is None else _numbers(vector, vector_id)
             self.apply(name, [Change("UPDATE", vector_id, present.payload if payload is None else payload, new)], None)
 
     def delete(self, name: str, vector_id: str) -> None:
@@ -172,13 +179,16 @@ class SQLiteVectorStore(VectorStoreBase):
             connection.execute("UPDATE collections SET changed = changed + 1 WHERE id = ?", (number,))
             changed = collection.changed + 1
             removed = []
-            for change in changes:
-                if change.event == "DELETE":
-                    removed.append(change.id)
-                else:
-                    _put(connection, collection, changed, change)
-            if removed:
-                _remove(connection, number, changed, removed)
+            try:
+                for change in changes:
+                    if change.event == "DELETE":
+                        removed.append(change.id)
+                    else:
+                        _put(connection, collection, changed, change)
+                if removed:
+                    _remove(connection, number, changed, removed)
+            except UnicodeEncodeError as error:
+                raise ValidationError(f"a text or id is not valid Unicode (a lone surrogate): {error}") from error
 
     def _create(self, name: str, embedder: Embedder) -> None:
         if embedder.dims < 1:
@@ -201,7 +211,7 @@ class SQLiteVectorStore(VectorStoreBase):
             ).fetchone()
         if row is None:
             return None
-        return Record(vector_id, json.loads(row[0]), vector=np.frombuffer(row[1], dtype="<f4").tolist())
+        return Record(vector_id, self._decoded(row[0]), vector=np.frombuffer(row[1], dtype="<f4").tolist())
 
     def list(
         self,
@@ -217,9 +227,9 @@ class SQLiteVectorStore(VectorStoreBase):
             rows = connection.execute(
                 f"SELECT m.id, m.payload FROM memories m WHERE {where}"
                 " ORDER BY m.created DESC, m.seq DESC LIMIT ? OFFSET ?",
-                (*values, -1 if limit is None else limit, offset),
+                (*values, -1 if limit is None else min(limit, _LARGEST), min(offset, _LARGEST)),
             ).fetchall()
-        return [Record(id, json.loads(payload)) for id, payload in rows]
+        return [Record(id, self._decoded(payload)) for id, payload in rows]
 
     def count(self, name: str, filters: Mapping[str, Any] | None = None, *, alive_at: float | None = None) -> int:
         where, values = _where(name, filters, alive_at)
@@ -236,20 +246,19 @@ class SQLiteVectorStore(VectorStoreBase):
                     f" WHERE c.name = ? AND m.fingerprint IN ({_marks(some)})",
                     (name, *some),
                 )
-                found.extend(Record(id, json.loads(payload)) for id, payload in rows)
+                found.extend(Record(id, self._decoded(payload)) for id, payload in rows)
         return found
 
     def search(
         self, name: str, query: Sequence[float], limit: int = 5, filters: Mapping[str, Any] | None = None
     ) -> Rows:
-        vector = np.asarray(query, dtype=np.float32)
-        legs = self._legs(name, Query(Scope(), "", vector, limit, filters))
+        legs = self._legs(name, Query(Scope(), "", _numbers(query, "the question"), limit, filters))
         if legs is None:
             return []
         scores = np.maximum(legs.similarity, 0)
         best = np.argsort(-scores, kind="stable")[:limit]
         rows = self.fetch(name, legs.seqs[best].tolist())
-        return [replace(row, score=float(scores[at])) for row, at in zip(rows, best, strict=True) if row is not None]
+        return [row._replace(score=float(scores[at])) for row, at in zip(rows, best, strict=True) if row is not None]
 
     def candidates(self, name: str, query: Query) -> Candidates:
         legs = self._legs(name, query)
@@ -280,49 +289,62 @@ class SQLiteVectorStore(VectorStoreBase):
                     f"SELECT seq, id, payload FROM memories WHERE seq IN ({_marks(some)})", some
                 ).fetchall()
                 # One JSON text is read in half the time of many.
-                payloads = json.loads(f"[{','.join(payload for _, _, payload in rows)}]")
+                payloads = self._decoded(f"[{','.join(payload for _, _, payload in rows)}]")
                 for (seq, id, _), payload in zip(rows, payloads, strict=True):
                     found[seq] = Record(id, payload)
         return [found.get(key) for key in keys]
+
+    def _decoded(self, stored: str) -> Any:
+        try:
+            return json.loads(stored)
+        except ValueError as error:
+            raise StorageCorruptError(
+                f"{self.database.path}: a payload is damaged ({error}); restore a backup, or move the file away"
+            ) from error
 
     # -- the image in memory ------------------------------------------------------------------------
 
     def _legs(self, name: str, query: Query) -> Legs | None:
         condition = parse_filters(query.filters)
         scope = _narrowed(query.scope, condition)
-        if query.vector is not None:
-            query_vector: NDArray[np.float32] | None = np.asarray(query.vector, dtype=np.float32)
-        else:
-            query_vector = None
-        with self.database.read() as connection:
-            collection = _collection(connection, name)
-            if collection is None:
-                return None
-            if query_vector is not None and query_vector.shape != (collection.embedder.dims,):
-                raise ValidationError(
-                    f"the question's vector has shape {query_vector.shape}, "
-                    f"collection {name!r} holds vectors of size {collection.embedder.dims}"
-                )
-            matching = None
-            if condition is not None and not _is_scope_only(condition):
-                sql, values = to_sql(condition)
-                rows = connection.execute(
-                    f"SELECT m.seq FROM memories m WHERE m.collection = ?{_scope_sql(scope)} AND ({sql})",
-                    (collection.number, *scope.ids().values(), *values),
-                )
-                matching = np.fromiter((seq for (seq,) in rows), dtype=np.int64)
-            with self._lock:
-                index = self._refreshed(connection, collection, scope)
-                view = index.view(scope)
-                keep = None if matching is None else np.isin(view.seqs, matching)
-                if query.alive_at is not None and (ended := view.expires <= query.alive_at).any():
-                    keep = ~ended if keep is None else keep & ~ended
-                return view.legs(index, query_vector, text.question(query.text), keep)
+        question = text.question(query.text)
+        older = -1
+        while True:
+            with self.database.read() as connection:
+                collection = _collection(connection, name)
+                if collection is None:
+                    return None
+                vector = query.vector
+                if vector is not None:
+                    vector = checked_vector(vector, collection.embedder.dims, "the question")
+                matching = _matching(connection, collection, scope, condition)
+                with self._lock:
+                    image = self._indexes.get(collection.number)
+                    if image is not None and image.seen > collection.changed > older:
+                        older = collection.changed  # another thread has read what is newer: read that too
+                        continue
+                    index = self._refreshed(connection, collection, scope)
+                    view = index.view(scope)
+                    keep = None if matching is None else np.isin(view.seqs, matching)
+                    if query.alive_at is not None and (ended := view.expires <= query.alive_at).any():
+                        keep = ~ended if keep is None else keep & ~ended
+                    return view.legs(index, vector, question, keep)
 
     def _refreshed(self, connection: sqlite3.Connection, collection: _Collection, scope: Scope) -> Index:
         """Return the collection's index with everything committed so far, and the scope among it."""
+        try:
+            return self._read_on(connection, collection, scope)
+        except ValueError as error:
+            self._indexes.pop(collection.number, None)
+            raise StorageCorruptError(
+                f"{self.database.path}: a vector is damaged ({error}); restore a backup, or move the file away"
+            ) from error
+
+    def _read_on(self, connection: sqlite3.Connection, collection: _Collection, scope: Scope) -> Index:
         index = self._indexes.get(collection.number)
         if index is None or index.seen > collection.changed:
+            numbers = {number for (number,) in connection.execute("SELECT id FROM collections")}
+            self._indexes = {number: other for number, other in self._indexes.items() if number in numbers}
             index = self._indexes[collection.number] = Index(collection.embedder.dims)
         if index.seen < collection.forgotten:
             index.clear()
@@ -399,8 +421,9 @@ def _collection(connection: sqlite3.Connection, name: str) -> _Collection | None
 def _put(connection: sqlite3.Connection, collection: _Collection, changed: int, change: Change) -> None:
     """Write one row with its vector, tokens and attributes; an id that is there keeps its place."""
     payload, vector = change.payload, change.vector
+    stored = _json(payload)
     if vector is not None:
-        vector = _checked(vector, collection.embedder.dims, change.id)
+        vector = checked_vector(vector, collection.embedder.dims, f"row {change.id!r}").astype("<f4", copy=False)
     ours = payload.get("_mem0") or {}
     words = np.array(text.tokens(payload.get("data") or ""), dtype="<u4").tobytes()
     columns = (
@@ -411,7 +434,7 @@ def _put(connection: sqlite3.Connection, collection: _Collection, changed: int, 
         bool(ours.get("turn")),
         ours.get("dense", True),
         changed,
-        _json(payload),
+        stored,
     )
     present = connection.execute(
         "SELECT seq FROM memories WHERE collection = ? AND id = ?", (collection.number, change.id)
@@ -468,12 +491,11 @@ def _rows(connection: sqlite3.Connection, where: str, values: Sequence[Any]) -> 
     ]
 
 
-def _checked(vector: NDArray[np.float32], dims: int, id: str) -> NDArray[np.float32]:
-    if vector.shape != (dims,):
-        raise ValidationError(f"row {id!r}: its vector has shape {vector.shape}, the collection holds size {dims}")
-    if not np.isfinite(vector).all() or not vector.any():
-        raise ValidationError(f"row {id!r}: its vector is zero or holds inf or NaN; it has no direction to compare")
-    return np.ascontiguousarray(vector, dtype="<f4")
+def _numbers(vector: Sequence[float], what: str) -> NDArray[Any]:
+    try:
+        return np.asarray(vector, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValidationError(f"{what}: its vector is not a flat list of numbers: {error}") from error
 
 
 def _text(payload: Mapping[str, Any], key: str) -> str | None:
@@ -486,6 +508,8 @@ def _text(payload: Mapping[str, Any], key: str) -> str | None:
 def _json(payload: dict[str, Any]) -> str:
     for key in RESERVED_KEYS[:-1]:
         _text(payload, key)
+    if not isinstance(payload.get("_mem0") or {}, dict):
+        raise ValidationError(f"payload key '_mem0' is {payload['_mem0']!r}; it is the library's own, a dict")
     try:
         return json.dumps(payload, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError) as error:
@@ -501,7 +525,7 @@ def _where(name: str, filters: Mapping[str, Any] | None, alive_at: float | None)
     if alive_at is not None:
         where += " AND (m.expires IS NULL OR m.expires > ?)"
         values.append(alive_at)
-    if condition is not None and not _is_scope_only(condition):
+    if not _is_said_by(scope, condition):
         sql, more = to_sql(condition)
         where += f" AND ({sql})"
         values.extend(more)
@@ -510,23 +534,40 @@ def _where(name: str, filters: Mapping[str, Any] | None, alive_at: float | None)
 
 def _narrowed(scope: Scope, condition: Filter | None) -> Scope:
     """Return the scope with the ids that a filter asks for at its top; a contradiction keeps the scope's."""
-    ids = {member.key: member.value for member in _members(condition) if _is_scope_only(member)}
+    ids = {member.key: member.value for member in _members(condition) if _names_id(member)}
     return Scope(**{**ids, **scope.ids()})
 
 
-def _is_scope_only(condition: Filter) -> bool:
+def _is_said_by(scope: Scope, condition: Filter | None) -> bool:
     """Tell whether the scope says all that a condition says."""
-    members = _members(condition)
-    keys = [member.key for member in members if isinstance(member, Compare)]
+    return all(_names_id(member) and getattr(scope, member.key) == member.value for member in _members(condition))
+
+
+def _names_id(condition: Any) -> bool:
     return (
-        len(keys) == len(members) == len(set(keys))
-        and all(key in SCOPE_KEYS for key in keys)
-        and all(member.operator == "eq" and isinstance(member.value, str) for member in members)
+        isinstance(condition, Compare)
+        and condition.key in SCOPE_KEYS
+        and condition.operator == "eq"
+        and isinstance(condition.value, str)
     )
 
 
 def _members(condition: Filter | None) -> Sequence[Any]:
     return () if condition is None else condition.members if isinstance(condition, And) else (condition,)
+
+
+def _matching(
+    connection: sqlite3.Connection, collection: _Collection, scope: Scope, condition: Filter | None
+) -> NDArray[np.int64] | None:
+    """Return the numbers of the scope's rows that match; ``None`` where all do."""
+    if _is_said_by(scope, condition):
+        return None
+    sql, values = to_sql(condition)
+    rows = connection.execute(
+        f"SELECT m.seq FROM memories m WHERE m.collection = ?{_scope_sql(scope)} AND ({sql})",
+        (collection.number, *scope.ids().values(), *values),
+    )
+    return np.fromiter((seq for (seq,) in rows), dtype=np.int64)
 
 
 def _scope_sql(scope: Scope) -> str:

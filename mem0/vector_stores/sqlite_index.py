@@ -108,13 +108,20 @@ class Index:
         return ~np.isin(np.asarray(seqs, dtype=np.int64), self.seqs[: self.size][self.alive[: self.size]])
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Append rows; vectors are kept at length 1, so that a product is the cosine."""
+        """Append rows; vectors are kept at length 1, so that a product is the cosine.
+
+        Raises:
+            ValueError: A vector or its tokens are not what was stored.
+        """
         first, last = self.size, self.size + len(rows)
         matrix = np.frombuffer(b"".join(row.vector for row in rows), dtype="<f4").reshape(len(rows), self.dims)
         tokens = np.frombuffer(b"".join(row.tokens for row in rows), dtype="<u4")
         token_first = self.token_count
         self._reserve(last, token_first + len(tokens))
-        self.vectors[first:last] = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+        lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
+        if not ((lengths > 0) & np.isfinite(lengths)).all():
+            raise ValueError("it has no direction")
+        self.vectors[first:last] = matrix / lengths
         self.tokens[token_first : token_first + len(tokens)] = tokens
         self.token_end[first:last] = token_first + np.cumsum([len(row.tokens) // 4 for row in rows])
         self.seqs[first:last] = [row.seq for row in rows]
@@ -183,6 +190,11 @@ class View:
             np.flatnonzero(alive & member[index.identity[: index.size]]) if self.known else np.empty(0, np.int64)
         )
         self.seqs = index.seqs[self.rows]
+        if (np.diff(self.seqs) < 0).any():
+            # Rows that changed, and those of a scope read later, stand behind others: which of two that are
+            # equally good comes first must not depend on what was read when.
+            order = np.argsort(self.seqs)
+            self.rows, self.seqs = self.rows[order], self.seqs[order]
         self.expires = index.expires[self.rows]
         self.dense = index.dense[self.rows]
         # How many rows stand one behind the other from the first: those need no gathering.
@@ -251,7 +263,7 @@ class View:
             near_dense = (self._around(known) + known) / (self.near_count + 1)
         if question.words:
             keyword = self._bm25(question)
-            near_keyword = self._around(keyword) / np.maximum(self.near_count, 1)
+            near_keyword = self._around(keyword) / np.float32(len(self.near))
         found = Legs(self.seqs, similarity, dense, keyword, near_dense, near_keyword)
         if keep is None:
             return found
@@ -283,16 +295,14 @@ class View:
         found = self.tokens[hits]
         number = np.searchsorted(words, found).clip(max=len(words) - 1)
         meant = words[number] == found
-        cells = np.bincount(number[meant] * count + self.owner[hits[meant]], minlength=len(words) * count)
-        filled = np.flatnonzero(cells)
-        times = cells[filled]
-        word, row = np.divmod(filled, max(count, 1))
-        holding = np.bincount(word, minlength=len(words))
-        idf = np.log1p((count - holding + 0.5) / (holding + 0.5))
+        times = np.bincount(number[meant] * count + self.owner[hits[meant]], minlength=len(words) * count)
+        times = times.reshape(len(words), count).astype(np.float32)
+        holding = np.count_nonzero(times, axis=1)
+        idf = np.log1p((count - holding + 0.5) / (holding + 0.5)).astype(np.float32)
         average = max(float(self.lengths.mean()), 1.0) if count else 1.0
-        norm = _K1 * (1 - _B + _B * self.lengths / average)
+        norm = np.float32(_K1) * (1 - _B + _B / average * self.lengths)
         own_norm = _K1 * (1 - _B + _B * question.length / average)
-        shares = idf[word] * times * (_K1 + 1) / (times + norm[row])
-        perfect = float((idf * own_times * (_K1 + 1) / (own_times + own_norm)).sum())
-        scores = np.bincount(row, weights=shares, minlength=count) / perfect
-        return np.minimum(scores, 1).astype(np.float32)
+        perfect = float((idf * own_times / (own_times + own_norm)).sum())
+        scores = idf @ (times / (times + norm)) / np.float32(perfect)
+        best: Floats = np.minimum(scores, 1).astype(np.float32)
+        return best
