@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mem0.exceptions import ConflictError, Mem0Error, StorageError
+from mem0.exceptions import ConflictError, EmbedderMismatchError, Mem0Error, StorageError
 from mem0.history.base import HistoryBase, Intent
 from mem0.memory.payloads import fingerprint_of, version
 from mem0.times import expires_at
@@ -84,6 +84,27 @@ def _outlasts(row: Record, change: Change, now: float) -> bool:
     return end is None or (end > now and wanted is not None and wanted <= end)
 
 
+def require_same_embedder(collection: str, recorded: Embedder | None, found: Embedder) -> None:
+    """Compare an embedder with the one a collection was made by; where there is none yet, any will do.
+
+    Raises:
+        EmbedderMismatchError: They differ in size, or in model where both are known.
+    """
+    if recorded is None:
+        return
+    models_differ = bool(recorded.model and found.model and recorded.model != found.model)
+    if recorded.dims != found.dims or models_differ:
+        raise EmbedderMismatchError(
+            f"collection {collection!r} was made by {_described(recorded)}, "
+            f"the embedder in use is {_described(found)}; name the first one again in embedder=, "
+            "or keep these memories in another collection_name or path"
+        )
+
+
+def _described(embedder: Embedder) -> str:
+    return f"{embedder.model or 'an unnamed model'} of size {embedder.dims}"
+
+
 @dataclass(frozen=True, slots=True)
 class Committer:
     """Carries out changes of one collection in a store and its history.
@@ -130,6 +151,9 @@ class Committer:
         """
 
         def carry_out(outcomes: list[Outcome]) -> list[Outcome]:
+            if embedder is not None:
+                # Asked again here: another process may have made the collection since the text was embedded.
+                require_same_embedder(self.collection, self.store.embedder(self.collection), embedder)
             # Last, so that a history which cannot be written leaves the store untouched.
             self.history.append(self._rows(outcomes, timestamp))
             self.store.apply(self.collection, _applied(outcomes), embedder)

@@ -78,24 +78,23 @@ class MemoryCore(MemoryBase):
         if history is None:
             history = self._opening(self._history(vector_store))
         _check_parts(embedder, vector_store, history)
-        provider = None
-        if embedder is None:
-            provider = self._embedder_provider(vector_store)
-            options = config.embedder.config if config.embedder else None
-            embedder = self._opening(EmbedderFactory.create(provider, options))
         parts = Parts(
             embedder,
             vector_store,
             history,
             config.collection_name,
             clock or _utc_now,
-            embedder_provider=provider,
             expected_dims=config.embedding_model_dims,
         )
+        if embedder is None:
+            parts.embedder_provider = self._embedder_provider(parts)
+            options = config.embedder.config if config.embedder else None
+            embedder = self._opening(EmbedderFactory.create(parts.embedder_provider, options))
+            parts.embedding_model = embedder
         dims = getattr(embedder, "dims", None)
         if isinstance(dims, int):
             model = getattr(embedder, "model", None)
-            parts.check_embedder(Embedder(dims, model if isinstance(model, str) else None, provider))
+            parts.check_embedder(Embedder(dims, model if isinstance(model, str) else None, parts.embedder_provider))
         parts.committer.recover()
         return parts
 
@@ -120,10 +119,10 @@ class MemoryCore(MemoryBase):
             return SQLiteManager(database=database)
         return SQLiteManager(path or self.config.file(), busy_timeout=self.config.busy_timeout)
 
-    def _embedder_provider(self, store: VectorStoreBase) -> str:
+    def _embedder_provider(self, parts: Parts) -> str:
         if self.config.embedder is not None:
             return self.config.embedder.provider
-        recorded = store.embedder(self.config.collection_name)
+        recorded = parts.recorded_embedder()
         if recorded is None or recorded.provider in (None, _BUNDLED):
             return _BUNDLED
         name, provider = self.config.collection_name, recorded.provider

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 from mem0.memory import conductor, inputs
@@ -376,6 +376,13 @@ class AsyncMemory(MemoryCore):
     async def close(self) -> None:
         """See :meth:`Memory.close`."""
         await in_thread(self._release)
+
+    def __await__(self) -> Generator[Any, None, AsyncMemory]:
+        # `await AsyncMemory.from_config(...)` is a published form; there is nothing to wait for.
+        async def itself() -> AsyncMemory:
+            return self
+
+        return itself().__await__()
 
     async def __aenter__(self) -> AsyncMemory:
         return self

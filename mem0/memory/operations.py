@@ -14,8 +14,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from mem0.embeddings.base import embed_texts, embed_texts_async, offers
-from mem0.exceptions import ConfigError, EmbedderMismatchError, Mem0Error, StorageError
-from mem0.memory.commit import Committer
+from mem0.exceptions import ConfigError, Mem0Error, StorageError
+from mem0.memory.commit import Committer, require_same_embedder
 from mem0.times import iso
 from mem0.types import Change, Embedder, HistoryRow, Outcome, Record, Scope, Usage
 
@@ -46,6 +46,11 @@ class Parts:
         """What changes store and history together."""
         return Committer(self.vector_store, self.db, self.collection_name)
 
+    def recorded_embedder(self) -> Embedder | None:
+        """Return the embedder that made the collection, or ``None`` where there is no vector yet."""
+        with _translated(self.vector_store, "open"):
+            return self.vector_store.embedder(self.collection_name)
+
     def check_embedder(self, found: Embedder) -> None:
         """Compare an embedder with the size that was configured, and with the one the collection was made by.
 
@@ -58,17 +63,7 @@ class Parts:
                 f"embedding_model_dims={self.expected_dims}: the embedder's vectors have size {found.dims}; "
                 "leave the key out, the size is asked of the embedder"
             )
-        with _translated(self.vector_store, "open"):
-            recorded = self.vector_store.embedder(self.collection_name)
-        if recorded is None:
-            return
-        models_differ = bool(recorded.model and found.model and recorded.model != found.model)
-        if recorded.dims != found.dims or models_differ:
-            raise EmbedderMismatchError(
-                f"collection {self.collection_name!r} was made by {_described(recorded)}, "
-                f"the embedder in use is {_described(found)}; name the first one again in embedder=, "
-                "or keep these memories in another collection_name or path"
-            )
+        require_same_embedder(self.collection_name, self.recorded_embedder(), found)
 
 
 @contextmanager
@@ -80,10 +75,6 @@ def _translated(part: VectorStoreBase | HistoryBase, stage: str) -> Iterator[Non
         raise
     except Exception as error:
         raise StorageError(f"{type(part).__name__} failed at {stage}: {type(error).__name__}: {error}") from error
-
-
-def _described(embedder: Embedder) -> str:
-    return f"{embedder.model or 'an unnamed model'} of size {embedder.dims}"
 
 
 async def in_thread(work: Callable[..., Result], *arguments: Any) -> Result:

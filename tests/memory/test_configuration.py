@@ -1,0 +1,509 @@
+"""What a memory can be made of, and how a mistake in it is told."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+import types
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from mem0 import AsyncMemory, ClosedError, ConfigError, Memory, MemoryConfig, MissingDependencyError, StorageError
+from mem0.history.sqlite import SQLiteManager
+from mem0.testing import DeterministicEmbedding, FailingVectorStore, FrozenClock, memory
+from mem0.utils.factory import EmbedderFactory, VectorStoreFactory
+from mem0.vector_stores.sqlite import SQLiteVectorStore
+
+SECRET = "sk-very-secret-1234567890"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Have every memory that names no path write here."""
+    monkeypatch.setenv("MEM0_DIR", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+class TestWays:
+    """Every way to name the same thing leads to the same memory."""
+
+    @pytest.mark.parametrize(
+        "build",
+        [
+            lambda path: Memory(path=path),
+            lambda path: Memory(path=Path(path)),
+            lambda path: Memory({"path": path}),
+            lambda path: Memory({"path": Path(path)}),
+            lambda path: Memory(config={"path": path}),
+            lambda path: Memory(MemoryConfig(path=path)),
+            lambda path: Memory(MemoryConfig(), path=path),
+            lambda path: Memory({"path": path}, path=path),
+            lambda path: Memory.from_config({"path": path}),
+            lambda path: Memory.from_config(config_dict={"path": path, "version": "v1.1"}),
+            lambda path: Memory({"vector_store": {"provider": "sqlite", "config": {"path": path}}}),
+            lambda path: Memory({"path": path, "vector_store": {"provider": "sqlite", "config": {"path": path}}}),
+            lambda path: Memory({"path": path, "llm": None, "embedder": None, "reranker": None, "version": 1.1}),
+            lambda path: Memory(types.MappingProxyType({"path": path})),
+        ],
+    )
+    def test_the_file(self, tmp_path: Path, home: Path, build: Any) -> None:
+        path = tmp_path / "there" / "mine.db"
+        with build(str(path)) as m:
+            m.embedding_model = DeterministicEmbedding()
+            m.add("likes tea")
+        with Memory(path=str(path), embedder=DeterministicEmbedding()) as again:
+            assert again.get_all()[0]["memory"] == "likes tea"
+        assert not home.exists()
+
+    @pytest.mark.parametrize(
+        "config",
+        [
+            {"collection_name": "mine"},
+            {"vector_store": {"provider": "sqlite", "config": {"collection_name": "mine"}}},
+            {
+                "collection_name": "mine",
+                "vector_store": {"provider": "sqlite", "config": {"collection_name": "mine", "busy_timeout": 5}},
+            },
+            MemoryConfig(vector_store={"provider": "sqlite", "config": {"collection_name": "mine"}}),
+        ],
+    )
+    def test_the_collection(self, config: Any) -> None:
+        with memory(config) as m:
+            assert m.collection_name == m.config.collection_name == "mine"
+
+    def test_the_default_place(self, home: Path) -> None:
+        with Memory(embedder=DeterministicEmbedding()) as m:
+            m.add("likes tea")
+        assert (home / "mem0.db").is_file()
+
+    def test_the_place_without_any_variable(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MEM0_DIR", "")
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv("USERPROFILE", str(tmp_path))
+        assert MemoryConfig().file() == str(tmp_path / ".mem0" / "mem0.db")
+
+    def test_nothing_is_written_before_a_memory_is_built(self, home: Path) -> None:
+        MemoryConfig().file()
+        MemoryConfig.of({"history_db_path": "x.db"})
+        assert not home.exists()
+
+    def test_in_memory_leaves_nothing(self, home: Path, tmp_path: Path) -> None:
+        with Memory(path=":memory:", embedder=DeterministicEmbedding()) as m:
+            m.add("likes tea")
+        assert [*tmp_path.rglob("*")] == []
+        with Memory(path=":memory:", embedder=DeterministicEmbedding()) as m:
+            assert m.get_all() == []
+
+    def test_the_callers_dict_stays_as_it_is(self) -> None:
+        config = {"vector_store": {"provider": "sqlite", "config": {"collection_name": "mine", "path": ":memory:"}}}
+        before = repr(config)
+        Memory(config).close()
+        assert repr(config) == before
+
+    def test_a_configuration_serves_several_memories(self, tmp_path: Path) -> None:
+        config = MemoryConfig(collection_name="mine")
+        with memory(config, path=str(tmp_path / "a.db")) as a, memory(config, path=str(tmp_path / "b.db")) as b:
+            assert (a.config.path, b.config.path) == (str(tmp_path / "a.db"), str(tmp_path / "b.db"))
+        assert config == MemoryConfig(collection_name="mine")
+
+    def test_a_history_of_its_own(self, tmp_path: Path) -> None:
+        path = tmp_path / "history.db"
+        with memory({"history_db_path": path}, path=str(tmp_path / "mem0.db")) as m:
+            (added,) = m.add("likes tea")
+        with SQLiteManager(path) as history:
+            assert [row["new_value"] for row in history.get_history(added["id"])] == ["likes tea"]
+
+    def test_the_history_in_the_same_file_named_twice(self, tmp_path: Path) -> None:
+        path = str(tmp_path / "mem0.db")
+        with memory({"history_db_path": path, "busy_timeout": 1}, path=path) as m:
+            (added,) = m.add("likes tea")
+            assert len(m.history(added["id"])) == 1
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("config", "told"),
+        [
+            ({"embeder": {}}, r"config\['embeder'\]: unknown key; did you mean 'embedder'\?"),
+            ({"vectorstore": {}}, "did you mean 'vector_store'"),
+            ({"collection": "x"}, "did you mean 'collection_name'"),
+            ({"history_path": "x"}, "did you mean 'history_db_path'"),
+            ({"zzz": 1}, "unknown key; there are: busy_timeout, cache_mb, collection_name"),
+            ({"embedder": {"provider": "onnx", "confg": {}}}, r"\['embedder'\]\['confg'\].*did you mean 'config'"),
+            ({"embedder": {"config": {}}}, r"config\['embedder'\]\['provider'\] is missing"),
+            ({"embedder": {"provider": "onx"}}, "embedder provider 'onx' is unknown; did you mean 'onnx'"),
+            ({"embedder": {"provider": "word2vec"}}, "'word2vec' is unknown; there are: onnx"),
+            ({"embedder": {"provider": "onnx", "config": {"max_token": 5}}}, "did you mean 'max_tokens'"),
+            ({"embedder": "onnx"}, r"config\['embedder'\] \(a str\)"),
+            ({"vector_store": {"provider": "sqlit"}}, "did you mean 'sqlite'"),
+            ({"vector_store": {"provider": "sqlite", "config": {"pth": "x"}}}, "did you mean 'path'"),
+            ({"vector_store": {"provider": "sqlite", "config": ["path"]}}, r"\['config'\] \(a list\)"),
+            ({"vector_store": {"config": {"path": "x"}}}, r"\['provider'\] is missing; name the store"),
+            ({"vector_store": {"config": {"host": "h", "port": 1}}}, "config has 'host': a server's store.*'qdrant'"),
+            ({"vector_store": {"config": {"url": "http://h"}}}, "config has 'url': a server's store.*'qdrant'"),
+            (
+                {"collection_name": "a", "vector_store": {"provider": "sqlite", "config": {"collection_name": "b"}}},
+                "'a' and .* is 'b'; they mean the same",
+            ),
+            ({"path": "a", "vector_store": {"provider": "sqlite", "config": {"path": "b"}}}, "mean the same"),
+            ({"graph_store": {"provider": "neo4j"}}, r"config\['graph_store'\]: there is no graph store; leave it out"),
+            ({"llm": {"provider": "openai"}}, r"config\['llm'\]: this version has no LLM yet.*leave it out"),
+            ({"reranker": {"provider": "cohere"}}, r"config\['reranker'\]"),
+            ({"custom_instructions": "Only food"}, r"config\['custom_instructions'\].*no LLM"),
+            ({"custom_fact_extraction_prompt": "x"}, "custom_fact_extraction_prompt"),
+            ({"busy_timeout": 0}, r"config\['busy_timeout'\]=0: Input should be greater than 0"),
+            ({"embedding_model_dims": 0}, r"config\['embedding_model_dims'\]=0"),
+            ({"collection_name": ""}, r"config\['collection_name'\]"),
+            ({"path": ""}, r"config\['path'\]"),
+            ({"path": 5}, r"config\['path'\]=5"),
+            ({1: 2}, r"config\[1\]: a key is text"),
+            ([("path", "x")], "expected a MemoryConfig, a dict, or nothing, not list"),
+            ("onnx", "not str"),
+        ],
+    )
+    def test_it_is_told_with_the_nearest_name(self, config: Any, told: str, tmp_path: Path) -> None:
+        for build in (Memory, AsyncMemory):
+            with pytest.raises(ConfigError, match=told):
+                build(config)
+        if isinstance(config, dict) and 1 not in config and "provider" not in str(config):
+            with pytest.raises(ConfigError, match=told):
+                MemoryConfig(**config)
+
+    @pytest.mark.parametrize(
+        ("keywords", "told"),
+        [
+            ({"path": "a", "config": {"path": "b"}}, "path='a' and config.*'b' mean the same"),
+            ({"path": 5}, "path"),
+            ({"llm": object()}, "llm=: this version has no LLM yet"),
+            ({"telemetry": True}, "telemetry=: this version has no telemetry"),
+            ({"embedder": "onnx"}, "embedder=<str>: expected an object with embed"),
+            ({"embedder": {"provider": "onnx", "config": {"api_key": SECRET}}}, r"embedder=<dict>.*config="),
+            ({"embedder": DeterministicEmbedding}, "embedder=<the class DeterministicEmbedding>"),
+            ({"vector_store": {"provider": "x", "config": {"api_key": SECRET}}}, r"vector_store=<dict>.*config="),
+            ({"vector_store": SQLiteVectorStore}, "vector_store=<the class SQLiteVectorStore>"),
+            ({"history": "history.db"}, "history=<str>: expected a HistoryBase"),
+        ],
+    )
+    def test_keywords(self, keywords: dict[str, Any], told: str, home: Path) -> None:
+        with pytest.raises(ConfigError, match=told) as caught:
+            Memory(**keywords)
+        assert SECRET not in str(caught.value)
+        assert not home.exists()
+
+    def test_unknown_keywords_are_type_errors(self) -> None:
+        with pytest.raises(TypeError, match="embeder"):
+            Memory(embeder=DeterministicEmbedding())  # type: ignore[call-arg]
+
+    def test_an_embedder_that_only_awaits(self) -> None:
+        class Awaited:
+            async def embed(self, text: str) -> list[float]:
+                return [1.0]
+
+        with pytest.raises(ConfigError, match="call it aembed"):
+            memory(embedder=Awaited())
+
+    def test_telemetry_that_is_off_is_what_there_is(self) -> None:
+        Memory(path=":memory:", telemetry=False, embedder=DeterministicEmbedding()).close()
+
+
+class TestSecrets:
+    @pytest.mark.parametrize(
+        "config",
+        [
+            {"embedder": {"provider": "onnx", "config": {"api_key": SECRET}}},
+            {"embedder": {"provider": "nobody", "config": {"api_key": SECRET}}},
+            {"embedder": {"provider": "onnx", "api_key": SECRET}},
+            {"embedder": [SECRET]},
+            {"embedder": {"provider": "onnx", "config": SECRET}},
+            {"llm": {"provider": "openai", "config": {"api_key": SECRET}}},
+            {"vector_store": {"config": {"url": "http://h", "api_key": SECRET}}},
+            {"vector_store": {"provider": "sqlite", "config": {"api_key": SECRET}}},
+            {"busy_timeout": SECRET},
+            {"openai_api_key": SECRET},
+            [SECRET],
+            SECRET,
+        ],
+    )
+    def test_errors_do_not_show_them(self, config: Any) -> None:
+        with pytest.raises(ConfigError) as caught:
+            Memory(config)
+        error: BaseException | None = caught.value
+        while error is not None:
+            assert SECRET not in f"{error} {error!r}"
+            error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+    def test_representations_do_not_show_them(self) -> None:
+        config = MemoryConfig(embedder={"provider": "openai", "config": {"api_key": SECRET}})
+        assert config.embedder is not None
+        assert config.embedder.config == {"api_key": SECRET}
+        for shown in (repr(config), str(config), repr(config.embedder), f"{config}"):
+            assert SECRET not in shown
+            assert "api_key" in shown
+
+    def test_assignments_do_not_show_them(self) -> None:
+        config = MemoryConfig()
+        with pytest.raises(ValueError, match="embedder") as caught:
+            config.embedder = {"provider": "x", "key": SECRET}  # type: ignore[assignment]
+        assert SECRET not in str(caught.value)
+
+    def test_a_memory_shows_where_it_is_and_no_more(self, tmp_path: Path) -> None:
+        with memory(path=str(tmp_path / "mem0.db")) as m:
+            shown = f"Memory(SQLiteVectorStore({str(tmp_path / 'mem0.db')!r}), collection='mem0')"
+            assert repr(m) == shown
+
+
+class TestParts:
+    def test_they_are_public(self) -> None:
+        embedder = DeterministicEmbedding()
+        with FailingVectorStore() as store, memory(embedder=embedder, vector_store=store) as m:
+            assert m.embedding_model is embedder
+            assert m.vector_store is store
+            assert isinstance(m.db, SQLiteManager)
+            assert m.collection_name == "mem0"
+            assert m.config == MemoryConfig(path=":memory:")
+
+    def test_an_embedder_can_be_replaced(self) -> None:
+        with memory() as m:
+            m.add("likes tea")
+            m.embedding_model = other = DeterministicEmbedding()
+            m.search("tea")
+            m.scope(user_id="alice").add("owns a dog")
+            assert other.texts == ["tea", "owns a dog"]
+
+    def test_a_store_and_a_history_can_be_replaced(self) -> None:
+        with memory() as m, SQLiteVectorStore() as store, SQLiteManager(database=store.database) as history:
+            m.add("likes tea")
+            m.vector_store, m.db = store, history
+            assert m.get_all() == []
+            (added,) = m.add("owns a dog")
+            assert [row.memory_id for row in history.rows(added["id"])] == [added["id"]]
+            assert store.count("mem0") == 1
+
+    def test_the_collection_can_be_replaced(self) -> None:
+        with memory() as m:
+            m.add("likes tea")
+            m.collection_name = "other"
+            assert m.get_all() == []
+            m.add("owns a dog")
+            assert m.vector_store.list_cols() == ["mem0", "other"]
+
+    @pytest.mark.parametrize("part", ["embedding_model", "vector_store", "db"])
+    @pytest.mark.parametrize("wrong", [None, "onnx", {"provider": "onnx"}])
+    def test_by_what_can_do_the_work_only(self, part: str, wrong: Any) -> None:
+        with memory() as m:
+            before = getattr(m, part)
+            with pytest.raises(ConfigError):
+                setattr(m, part, wrong)
+            assert getattr(m, part) is before
+
+    def test_store_and_history_do_not_wait_for_each_other(self, tmp_path: Path) -> None:
+        path = tmp_path / "mem0.db"
+        with SQLiteManager(path) as history, SQLiteVectorStore({"path": str(path)}) as store:
+            with pytest.raises(ConfigError, match="share the database"):
+                memory(vector_store=store, history=history)
+            with memory(vector_store=store) as m, pytest.raises(ConfigError, match="share the database"):
+                m.db = history
+
+    def test_they_are_made_by_the_factories_as_these_are_now(self) -> None:
+        embedder, store = DeterministicEmbedding(), SQLiteVectorStore()
+        with (
+            mock.patch.object(EmbedderFactory, "create", return_value=embedder) as make_embedder,
+            mock.patch.object(VectorStoreFactory, "create", return_value=store) as make_store,
+            Memory(path=":memory:") as m,
+        ):
+            assert (m.embedding_model, m.vector_store) == (embedder, store)
+        assert make_embedder.call_args.args[0] == "onnx"
+        assert make_store.call_args.args[0] == "sqlite"
+
+    @pytest.mark.parametrize("config", [None, {"llm": None}])
+    def test_a_mock_with_the_published_method_is_enough(self, config: Any) -> None:
+        fake = mock.Mock()
+        fake.embed.return_value = [0.5, 0.5]
+        with memory(config, embedder=fake) as m:
+            m.add(["likes tea", "owns a dog"])
+            assert len(m.search("tea")) == 2
+        assert [call.args for call in fake.embed.call_args_list] == [("likes tea",), ("owns a dog",), ("tea",)]
+
+    def test_a_clock(self) -> None:
+        clock = FrozenClock("2020-02-29T00:00:00Z")
+        with memory(clock=clock) as m:
+            m.add("likes tea")
+            assert m.get_all()[0]["created_at"] == "2020-02-29T00:00:00.000000+00:00"
+
+
+class TestClosing:
+    def test_a_later_use_raises_and_reopens_nothing(self, tmp_path: Path) -> None:
+        m = memory(path=str(tmp_path / "mem0.db"))
+        (added,) = m.add("likes tea")
+        handle = m.scope(user_id="alice")
+        m.close()
+        m.close()
+        before = sorted(path.name for path in tmp_path.iterdir())
+        for verb in (
+            lambda: m.add("x"),
+            lambda: m.search("x"),
+            lambda: m.search(""),
+            lambda: m.get_all(),
+            lambda: m.get(added["id"]),
+            lambda: m.update(added["id"], "x"),
+            lambda: m.delete(added["id"]),
+            lambda: m.delete_all(user_id="alice"),
+            lambda: m.reset(),
+            lambda: m.history(added["id"]),
+            lambda: handle.add("x"),
+            lambda: m.scope(user_id="bob").get_all(),
+        ):
+            with pytest.raises(ClosedError, match="closed"):
+                verb()
+        assert sorted(path.name for path in tmp_path.iterdir()) == before
+        assert before == ["mem0.db"]
+
+    def test_leaving_the_block_closes(self) -> None:
+        with memory() as m:
+            pass
+        with pytest.raises(ClosedError):
+            m.get_all()
+
+    def test_what_was_injected_stays_open(self) -> None:
+        class Watched(DeterministicEmbedding):
+            closed = False
+
+            def close(self) -> None:
+                self.closed = True
+
+        embedder = Watched()
+        with SQLiteVectorStore() as store, SQLiteManager() as history:
+            memory(embedder=embedder, vector_store=store, history=history).close()
+            assert not embedder.closed
+            assert (store.list_cols(), history.get_history("x")) == ([], [])
+
+    def test_what_it_made_is_closed_also_when_building_fails(self) -> None:
+        class Watched(SQLiteVectorStore):
+            closed = 0
+
+            def close(self) -> None:
+                type(self).closed += 1
+                super().close()
+
+        with (
+            mock.patch.object(VectorStoreFactory, "create", side_effect=lambda *_: Watched()),
+            pytest.raises(ConfigError),
+        ):
+            Memory({"path": ":memory:", "embedder": {"provider": "nobody"}})
+        assert Watched.closed == 1
+
+    @pytest.mark.parametrize("embedder", [None, DeterministicEmbedding()])
+    def test_a_store_that_cannot_be_asked_at_the_start(self, embedder: Any) -> None:
+        with (
+            FailingVectorStore(fail_on="embedder") as store,
+            pytest.raises(StorageError, match="embedder fails on purpose"),
+        ):
+            Memory(path=":memory:", vector_store=store, embedder=embedder)
+
+    def test_an_error_inside_the_block_comes_out(self) -> None:
+        with pytest.raises(ZeroDivisionError), memory():
+            1 / 0  # noqa: B018
+
+
+class TestEnvironment:
+    def test_no_variable_chooses_a_provider(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in (
+            "OPENAI_API_KEY",
+            "MEM0_API_KEY",
+            "MEM0_EMBEDDER",
+            "EMBEDDING_DIMS",
+            "QDRANT_HOST",
+            "MEM0_TELEMETRY",
+        ):
+            monkeypatch.setenv(name, "1536")
+        with Memory(path=":memory:") as m:
+            assert (m.embedding_model.model, m.embedding_model.dims) == ("all-MiniLM-L6-v2", 384)
+            assert type(m.vector_store) is SQLiteVectorStore
+            assert m.add("likes tea")[0]["event"] == "ADD"
+        assert not [name for name in sys.modules if name.split(".")[0] in ("openai", "qdrant_client", "posthog")]
+
+    def test_memory_text_is_never_logged_above_debug(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.INFO)
+        with memory() as m:
+            (added,) = m.add("likes tea", user_id="alice")
+            m.update(added["id"], "likes rum")
+            m.search("who likes tea")
+            m.delete_all(user_id="alice", purge=True)
+        assert caplog.records == []
+
+
+class TestFactories:
+    @pytest.fixture(autouse=True)
+    def tables(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for factory in (EmbedderFactory, VectorStoreFactory):
+            monkeypatch.setattr(factory, "providers", dict(factory.providers))
+
+    def test_a_registered_class_is_used(self) -> None:
+        EmbedderFactory.register("mine", "mem0.testing.DeterministicEmbedding")
+        with Memory({"path": ":memory:", "embedder": {"provider": "mine"}}) as m:
+            assert type(m.embedding_model) is DeterministicEmbedding
+
+    def test_registering_imports_nothing(self) -> None:
+        EmbedderFactory.register("mine", "no_such_package.module.Class")
+        with pytest.raises(ConfigError, match="no module 'no_such_package'"):
+            EmbedderFactory.create("mine")
+
+    def test_a_path_without_a_class(self) -> None:
+        with pytest.raises(ConfigError, match="dotted path"):
+            EmbedderFactory.register("mine", "Class")
+        EmbedderFactory.register("mine", "mem0.testing.NoSuchClass")
+        with pytest.raises(ConfigError, match=r"'mine'.*NoSuchClass"):
+            EmbedderFactory.create("mine")
+
+    def test_an_entry_point_is_found_without_importing_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        info = tmp_path / "theirs-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text("[mem0.embedders]\ntheirs = theirs_embedder:Theirs\n")
+        (tmp_path / "theirs_embedder.py").write_text(
+            "class Theirs:\n"
+            "    dims = 2\n"
+            "    def __init__(self, config): self.config = config\n"
+            "    def embed(self, text): return [1.0, self.config['n']]\n"
+        )
+        monkeypatch.syspath_prepend(tmp_path)
+        assert EmbedderFactory.names() == ["onnx", "theirs"]
+        assert "theirs_embedder" not in sys.modules
+        made = EmbedderFactory.create("theirs", {"n": 3.0})
+        assert made.embed("x") == [1.0, 3.0]
+        with pytest.raises(ConfigError, match="did you mean 'theirs'"):
+            EmbedderFactory.create("their")
+        del sys.modules["theirs_embedder"]
+
+    def test_a_missing_package_is_named_with_its_remedy(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "onnxruntime", None)
+        monkeypatch.delitem(sys.modules, "mem0.embeddings.onnx", raising=False)
+        with pytest.raises(
+            MissingDependencyError, match="'onnx' needs 'onnxruntime': pip install 'onnxruntime>="
+        ) as caught:
+            Memory(path=":memory:")
+        assert isinstance(caught.value, ImportError)
+
+    def test_the_remedies_are_what_the_package_asks_for(self) -> None:
+        from mem0.utils import factory
+
+        pyproject = Path(__file__).parents[2] / "pyproject.toml"
+        wanted = re.findall(r"""^    ["']([^"';]+)""", pyproject.read_text(encoding="utf-8"), re.MULTILINE)
+        assert {*factory._INSTALL.values()} <= {*wanted}
+
+    def test_options_come_as_a_dict_an_object_or_not_at_all(self) -> None:
+        from mem0.embeddings.onnx import OnnxEmbeddingConfig
+
+        for config in (None, {}, {"max_tokens": 128}, OnnxEmbeddingConfig(max_tokens=128)):
+            assert EmbedderFactory.create("onnx", config).dims == 384
+
+
+def test_home_is_not_touched_by_these_tests(home: Path) -> None:
+    assert os.environ["MEM0_DIR"] == str(home)

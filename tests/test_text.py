@@ -1,0 +1,173 @@
+"""Words for the keyword leg, and when two texts say the same."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mem0 import text
+from mem0.text import clean, question, same_text, terms, tokens
+
+
+class TestSameText:
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("Likes Coffee.", "likes coffee"),
+            ("likes  coffee\n", "likes coffee"),
+            ("likes\u00a0coffee", "likes coffee"),
+            ("likes\u3000coffee", "likes coffee"),
+            ("Straße", "STRASSE"),
+            ("ﬁne ½", "fine 1⁄2"),
+            ("ｆｕｌｌ　ｗｉｄｔｈ", "full width"),
+            ("ΌΔΟΣ", "όδος"),
+            ("\u1fb7", "\u1fb7".upper()),
+            ("cafe\u0301", "café"),
+            ("「猫が好き」。", "猫が好き"),
+            ("『猫が好き！』", "猫が好き"),
+            ('"Call me Al"', "“Call me Al”"),
+            ("'Call me Al'", "„Call me Al‟?".replace("‟", "“")),
+            ("«Appelle-moi Al»", "‹Appelle-moi Al›"),
+            ("really?!", "really"),
+            ("wait...", "wait…"),
+            ("我喜欢猫。", "我喜欢猫！"),
+        ],
+    )
+    def test_the_same(self, one: str, other: str) -> None:
+        assert same_text(one) == same_text(other)
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("C", "C++"),
+            ("C", "C#"),
+            ("-5", "5"),
+            ("+5", "5"),
+            ("5%", "5"),
+            ("$5", "5"),
+            ("a.b", "ab"),
+            ("don't", "dont"),
+            ("a, b", "a b"),
+            ("(yes)", "yes"),
+            ("#1", "1"),
+            ("résumé", "resume"),
+            ("likes tea", "likes teas"),
+            ("I", "ı"),
+            ("?", "!"),
+            ("...", "!!!"),
+            ("猫", "犬"),
+            ("猫 犬", "猫犬"),
+            ("", "x"),
+        ],
+    )
+    def test_different(self, one: str, other: str) -> None:
+        assert same_text(one) != same_text(other)
+
+    @given(st.text())
+    def test_it_is_a_normal_form(self, text: str) -> None:
+        assert same_text(same_text(text)) == same_text(text)
+
+    @given(st.text(st.characters(exclude_categories=("Cs",))))
+    def test_composition_and_spaces_at_the_ends_never_matter(self, text: str) -> None:
+        assert same_text(f" {unicodedata.normalize('NFD', text)}\n") == same_text(text)
+
+    def test_case_never_matters_for_any_letter(self) -> None:
+        # The dotless i is the one letter whose capital is another letter's.
+        differing = [
+            letter
+            for letter in map(chr, range(sys.maxunicode + 1))
+            if letter.upper() != letter and letter != "ı" and same_text(f"x{letter.upper()}") != same_text(f"x{letter}")
+        ]
+        assert differing == []
+
+
+class TestTerms:
+    @pytest.mark.parametrize(
+        ("text", "found"),
+        [
+            ("", []),
+            ("?! … 🐈", []),
+            ("Cats are running", ["cat", "are", "run"]),
+            ("C++ and C#", ["c", "and", "c"]),
+            ("snake_case x-ray 3.14", ["snake", "case", "x", "ray", "3", "14"]),
+            ("Große Straße", ["gross", "strass"]),
+            ("Ｆｕｌｌ", ["full"]),
+            ("猫", ["猫"]),
+            ("我的猫", ["我", "的", "猫", "我的", "的猫"]),
+            ("カフェ", ["カ", "フ", "ェ", "カフ", "フェ"]),
+            ("ｶﾌｪ", ["カ", "フ", "ェ", "カフ", "フェ"]),
+            ("时间12点", ["时", "间", "时间", "12", "点"]),
+            ("GPT模型", ["gpt", "模", "型", "模型"]),
+            ("\ud83d", []),
+            ("a\ud83db", ["a", "b"]),
+        ],
+    )
+    def test_terms(self, text: str, found: list[str]) -> None:
+        assert list(terms(text)) == found
+
+    def test_tokens_are_32_bit_hashes_and_repeat(self) -> None:
+        one, two, three = tokens("tea, Tea. coffee")
+        assert one == two != three
+        assert all(0 <= token < 2**32 for token in (one, three))
+
+    def test_they_are_the_same_everywhere(self) -> None:
+        # Stored in the file: whoever changes these changes TOKENS_VERSION.
+        assert tokens("Running 猫") == [1349952704, 2245964304]
+
+    @given(st.text())
+    def test_any_text_has_them(self, any_text: str) -> None:
+        found = tokens(any_text)
+        assert all(0 <= token < 2**32 for token in found)
+        assert question(any_text).length == len(found)
+        assert {*question(any_text).words} <= {*found}
+        assert bool(question(any_text).words) == bool(found)
+
+    def test_a_very_long_word_is_no_work(self) -> None:
+        assert list(terms("y" * 200_000)) == ["y" * 200_000]
+
+    def test_threads_do_not_mix_words(self) -> None:
+        words = " ".join(
+            f"{stem}{ending}" for stem in "bcdfghjklmnp" for ending in ("oating", "eations", "ibly", "ies") * 9
+        )
+        expected = [*terms(words)]
+        found: list[list[str]] = []
+
+        def stem() -> None:
+            for _ in range(20):
+                text._stem.cache_clear()
+                found.append([*terms(words)])
+
+        threads = [threading.Thread(target=stem) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert found == [expected] * 80
+
+
+class TestQuestion:
+    def test_it_asks_for_its_content_words(self) -> None:
+        assert question("What does she like about the tea?").words == tuple(tokens("like tea"))
+        assert question("Was mag sie an dem Tee?").words == tuple(tokens("mag Tee"))
+
+    def test_of_function_words_only_it_keeps_all(self) -> None:
+        assert question("who are you").words == tuple(tokens("who are you"))
+
+    def test_its_length_is_that_of_the_text(self) -> None:
+        assert question("What does she like about the tea?").length == 7
+        assert question("!?") == ((), 0)
+
+
+class TestClean:
+    def test_only_lone_surrogates_change(self) -> None:
+        assert clean("a\ud800b\udfffc") == "a\ufffdb\ufffdc"
+        assert clean("👩‍👩‍👧 é ü 猫 \x00") == "👩‍👩‍👧 é ü 猫 \x00"
+
+    @given(st.text())
+    def test_the_result_can_be_written(self, text: str) -> None:
+        clean(text).encode()
