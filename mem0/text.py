@@ -6,7 +6,7 @@ import re
 import threading
 import unicodedata
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -83,21 +83,32 @@ class Question(NamedTuple):
 
 def question(text: str) -> Question:
     """Return what to look for: a question's content words, or all of them where it has no others."""
-    every = tokens(text)
-    content = tuple(_hash(term) for term in terms(text, _FUNCTION_WORDS))
-    return Question(content or tuple(every), len(every))
+    every: list[int] = []
+    content: list[int] = []
+    for piece in _pieces(text):
+        hashes = [_hash(term) for term in _terms_of(piece)]
+        every += hashes
+        if piece not in _FUNCTION_WORDS:
+            content += hashes
+    return Question(tuple(content or every), len(every))
 
 
-def terms(text: str, left_out: frozenset[str] = frozenset()) -> Iterator[str]:
+def terms(text: str) -> Iterator[str]:
     """Yield the search terms whose hashes :func:`tokens` returns."""
-    for piece in _PIECES.findall(unicodedata.normalize("NFKC", clean(text)).casefold()):
-        if piece in left_out:
-            continue
-        if _UNSPACED_START.match(piece):
-            yield from piece
-            yield from (piece[at : at + 2] for at in range(len(piece) - 1))
-        else:
-            yield _stem(piece)
+    for piece in _pieces(text):
+        yield from _terms_of(piece)
+
+
+def _pieces(text: str) -> list[str]:
+    """Return the words of a text, and its runs of scripts without spaces."""
+    found: list[str] = _PIECES.findall(unicodedata.normalize("NFKC", clean(text)).casefold())
+    return found
+
+
+def _terms_of(piece: str) -> Sequence[str]:
+    if _UNSPACED_START.match(piece):
+        return [*piece, *(piece[at : at + 2] for at in range(len(piece) - 1))]
+    return (_stem(piece),)
 
 
 @lru_cache(maxsize=65536)

@@ -116,16 +116,15 @@ def search(
     vector = None if embedded.vectors is None else embedded.vectors[0]
     candidates = yield Find(Query(reading.scope, question, vector, limit, reading.filters, alive_at))
     ranked = ranking.rank(candidates, limit, threshold)
-    keys = [candidates.keys[position] for position in ranked.positions]
     found: MemoryList[MemoryDict] = MemoryList((), total=ranked.total)
-    rows: list[Record | None] = yield Fetch(keys)
+    rows: list[Record | None] = yield Fetch(ranked.keys)
     for row, position, score in zip(rows, ranked.positions, ranked.scores, strict=True):
         if row is None:
             continue  # deleted since it was found
         memory = payloads.public(row)
-        memory["score"] = float(score)
+        memory["score"] = score
         if explain:
-            memory["explain"] = ranking.explanation(candidates, int(position), row.payload)
+            memory["explain"] = ranking.explanation(candidates, position, row.payload)
         found.append(memory)
     return found
 

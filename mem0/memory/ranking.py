@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from mem0.vector_stores.base import Candidates
 
 #: How much each leg counts in the order of results; a leg that did not run counts nothing.
@@ -23,12 +20,14 @@ class Ranked(NamedTuple):
 
     Attributes:
         positions: Where they stand among the candidates, best first.
+        keys: Their keys, in the same order.
         scores: Their absolute scores, 0-1, in the same order.
         total: How many candidates there were.
     """
 
-    positions: NDArray[np.int64]
-    scores: NDArray[np.float32]
+    positions: list[int]
+    keys: list[Any]
+    scores: list[float]
     total: int
 
 
@@ -48,7 +47,7 @@ def rank(candidates: Candidates, limit: int, threshold: float | None) -> Ranked:
 
     count = len(candidates.keys)
     if not count:
-        return Ranked(np.empty(0, np.int64), np.empty(0, np.float32), 0)
+        return Ranked([], [], [], 0)
     legs = candidates.legs
     order = np.zeros(count, dtype=np.float32)
     for name, weight in WEIGHTS.items():
@@ -66,7 +65,7 @@ def rank(candidates: Candidates, limit: int, threshold: float | None) -> Ranked:
         better = allowed[weights > least]
         allowed = np.concatenate((better, allowed[weights == least][len(better) - limit :]))
     best = allowed[np.lexsort((-allowed, -order[allowed]))]
-    return Ranked(best, scores[best], count)
+    return Ranked(best.tolist(), candidates.pick(best), scores[best].tolist(), count)
 
 
 def explanation(candidates: Candidates, position: int, payload: Mapping[str, Any]) -> dict[str, Any]:

@@ -75,6 +75,11 @@ class Candidates:
     legs: Mapping[str, NDArray[np.float32]]
     skipped: Mapping[str, str] = field(default_factory=dict)
 
+    def pick(self, positions: NDArray[np.int64]) -> list[Any]:
+        """Return the keys at some positions."""
+        keys = self.keys
+        return [keys[at] for at in positions] if isinstance(keys, Sequence) else keys[positions].tolist()
+
 
 class VectorStoreBase(ABC):
     """Stores vectors with payloads in named collections.
