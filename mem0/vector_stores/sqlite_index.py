@@ -5,6 +5,7 @@ Nothing here reads or writes the file: :mod:`mem0.vector_stores.sqlite` feeds it
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -25,6 +26,9 @@ _B = 0.4
 
 # Turns further apart than this do not belong to one conversation.
 _LARGEST_GAP = 24 * 3600.0
+
+# A long question is counted in blocks of so many words times rows, which take 50 MB.
+_CELLS_AT_ONCE = 1 << 22
 
 # A gather costs more than multiplying all rows once this share of them is wanted.
 _GATHER_BELOW = 0.25
@@ -76,19 +80,20 @@ class Index:
         self.token_end = np.empty(0, dtype=np.int64)
         self.tokens = np.empty(0, dtype=np.uint32)
         self.identities: dict[Scope, int] = {}
-        self.names: list[Scope] = []  # the same, by number
-        self.touched: list[int] = []  # by identity: when one of its rows last came or went
+        self.wider: list[list[Scope]] = []  # by identity: the scopes it lies in
+        self.members: dict[Scope, list[int]] = {}  # the same, by scope
+        self.touched: dict[Scope, int] = {}  # by scope: when one of its rows last came or went
         self.clock = 0
         self.loaded: set[Scope] = set()
         self.views: dict[Scope, View] = {}
+        self.view_bytes = 0
 
     clear = _clear
 
     @property
     def nbytes(self) -> int:
         """Bytes in use, without the room kept for growth."""
-        used = self.size * (self.dims * 4 + 60) + self.token_count * 4
-        return used + sum(view.nbytes for view in self.views.values())
+        return self.size * (self.dims * 4 + 60) + self.token_count * 4 + self.view_bytes
 
     @property
     def token_count(self) -> int:
@@ -96,12 +101,8 @@ class Index:
         return int(self.token_end[self.size - 1]) if self.size else 0
 
     def holds(self, scope: Scope) -> bool:
-        """Tell whether every row of a scope has been read."""
-        return scope in self.loaded or any(larger.covers(scope) for larger in self.loaded)
-
-    def wants(self, identity: Scope) -> bool:
-        """Tell whether a row of this identity belongs to a scope that is kept."""
-        return any(scope.covers(identity) for scope in self.loaded)
+        """Tell whether every row of a scope has been read, and is to be kept up to date."""
+        return any(larger in self.loaded for larger in _wider(scope))
 
     def missing(self, seqs: Sequence[int]) -> NDArray[np.bool_]:
         """Tell which rows are not here yet."""
@@ -130,16 +131,16 @@ class Index:
         self.turn[first:last] = [row.turn for row in rows]
         self.dense[first:last] = [row.dense for row in rows]
         self.alive[first:last] = True
-        self.clock += 1
         for position, row in enumerate(rows, first):
             number = self.identities.get(row.scope)
             if number is None:
                 number = self.identities[row.scope] = len(self.identities)
-                self.names.append(row.scope)
-                self.touched.append(0)
+                self.wider.append(_wider(row.scope))
+                for scope in self.wider[number]:
+                    self.members.setdefault(scope, []).append(number)
             self.identity[position] = number
-            self.touched[number] = self.clock
         self.size = last
+        self._touch(self.identity[first:last])
 
     def remove(self, seqs: Sequence[int]) -> None:
         """Forget rows; ones that were never read are ignored."""
@@ -148,17 +149,23 @@ class Index:
             return
         self.alive[here] = False
         self.dead += len(here)
-        self.clock += 1
-        for number in set(self.identity[here].tolist()):
-            self.touched[number] = self.clock
+        self._touch(self.identity[here])
         if self.dead > max(4096, self.size // 2):
             self._clear()
 
+    def _touch(self, identities: NDArray[np.int32]) -> None:
+        self.clock += 1
+        for number in set(identities.tolist()):
+            for scope in self.wider[number]:
+                self.touched[scope] = self.clock
+
     def view(self, scope: Scope) -> View:
         """Return the scope's rows as they are now; the scope must be held."""
-        view = self.views.get(scope)
-        if view is None or not view.is_current(self):
-            view = self.views[scope] = View(self, scope)
+        known = self.views.get(scope)
+        if known is not None and self.touched.get(scope, 0) <= known.made:
+            return known
+        view = self.views[scope] = View(self, scope)
+        self.view_bytes += view.nbytes - (known.nbytes if known else 0)
         return view
 
     def _reserve(self, rows: int, tokens: int) -> None:
@@ -168,6 +175,11 @@ class Index:
                 setattr(self, name, _grown(getattr(self, name), self.size, capacity))
         if tokens > len(self.tokens):
             self.tokens = _grown(self.tokens, self.token_count, max(tokens, int(len(self.tokens) * 1.5), 1024))
+
+
+def _wider(scope: Scope) -> list[Scope]:
+    """Return every scope that covers this one, itself included."""
+    return [Scope(*ids) for ids in itertools.product(*((None,) if id is None else (id, None) for id in scope))]
 
 
 def _grown(array: Any, used: int, capacity: int) -> Any:
@@ -180,15 +192,10 @@ class View:
     """One scope's rows: where they are in the index, their words, and which turns stand side by side."""
 
     def __init__(self, index: Index, scope: Scope) -> None:
-        self.scope = scope
         self.made = index.clock
-        self.known = len(index.names)
-        member = np.fromiter((scope.covers(identity) for identity in index.names), dtype=bool, count=self.known)
-        self.numbers = np.flatnonzero(member).tolist()
-        alive = index.alive[: index.size]
-        self.rows = (
-            np.flatnonzero(alive & member[index.identity[: index.size]]) if self.known else np.empty(0, np.int64)
-        )
+        member = np.zeros(len(index.identities), dtype=bool)
+        member[index.members.get(scope, [])] = True
+        self.rows = np.flatnonzero(index.alive[: index.size] & member[index.identity[: index.size]])
         self.seqs = index.seqs[self.rows]
         if (np.diff(self.seqs) < 0).any():
             # Rows that changed, and those of a scope read later, stand behind others: which of two that are
@@ -206,17 +213,8 @@ class View:
 
     @property
     def nbytes(self) -> int:
-        """Bytes in use."""
-        return len(self.rows) * 70 + len(self.tokens) * 10
-
-    def is_current(self, index: Index) -> bool:
-        """Tell whether no row of the scope has come or gone since."""
-        if self.made == index.clock:
-            return True
-        fresh, self.known = index.names[self.known :], len(index.names)
-        if any(self.scope.covers(identity) for identity in fresh):
-            return False
-        return all(index.touched[number] <= self.made for number in self.numbers)
+        """Bytes in use, with those of the arrays themselves."""
+        return 2000 + len(self.rows) * 70 + len(self.tokens) * 10
 
     def _read_tokens(self, index: Index) -> None:
         ends = index.token_end[: index.size]
@@ -287,7 +285,26 @@ class View:
     def _bm25(self, question: Question) -> Floats:
         """Return BM25 against what the question itself would score as a document of this scope."""
         count = len(self.rows)
+        average = max(float(self.lengths.mean()), 1.0) if count else 1.0
+        norm = np.float32(_K1) * (1 - _B + _B / average * self.lengths)
+        own_norm = _K1 * (1 - _B + _B * question.length / average)
         words, own_times = np.unique(np.array(question.words, dtype=np.uint32), return_counts=True)
+        scores = np.zeros(count, dtype=np.float32)
+        perfect = 0.0
+        at_once = max(_CELLS_AT_ONCE // max(count, 1), 1)
+        for first in range(0, len(words), at_once):
+            some, own = words[first : first + at_once], own_times[first : first + at_once]
+            times = self._times(some)
+            holding = np.count_nonzero(times, axis=1)
+            idf = np.log1p((count - holding + 0.5) / (holding + 0.5)).astype(np.float32)
+            scores += idf @ (times / (times + norm))
+            perfect += float((idf * own / (own + own_norm)).sum())
+        best: Floats = np.minimum(scores / np.float32(perfect), 1).astype(np.float32)
+        return best
+
+    def _times(self, words: NDArray[np.uint32]) -> Floats:
+        """Return how often each row holds each word: a line for each word, which must be sorted."""
+        count = len(self.rows)
         # A table of the words' low halves finds the few tokens that can be meant, in one pass for all words.
         table = np.zeros(1 << 16, dtype=bool)
         table[words & 0xFFFF] = True
@@ -296,13 +313,4 @@ class View:
         number = np.searchsorted(words, found).clip(max=len(words) - 1)
         meant = words[number] == found
         times = np.bincount(number[meant] * count + self.owner[hits[meant]], minlength=len(words) * count)
-        times = times.reshape(len(words), count).astype(np.float32)
-        holding = np.count_nonzero(times, axis=1)
-        idf = np.log1p((count - holding + 0.5) / (holding + 0.5)).astype(np.float32)
-        average = max(float(self.lengths.mean()), 1.0) if count else 1.0
-        norm = np.float32(_K1) * (1 - _B + _B / average * self.lengths)
-        own_norm = _K1 * (1 - _B + _B * question.length / average)
-        perfect = float((idf * own_times / (own_times + own_norm)).sum())
-        scores = idf @ (times / (times + norm)) / np.float32(perfect)
-        best: Floats = np.minimum(scores, 1).astype(np.float32)
-        return best
+        return times.reshape(len(words), count).astype(np.float32)

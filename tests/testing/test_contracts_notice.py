@@ -25,7 +25,7 @@ def failures(contract: Any) -> list[str]:
         if name.startswith("test_"):
             try:
                 getattr(contract, name)()
-            except Exception:  # noqa: BLE001 - the caller gets the test's name
+            except Exception:
                 failed.append(name)
     return failed
 
