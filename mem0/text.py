@@ -14,8 +14,11 @@ from typing import Any, NamedTuple
 #: only the same version finds them.
 TOKENS_VERSION = 1
 
-# Scripts written without spaces: Han (with extensions and compatibility forms), Hiragana, Katakana, Thai.
-_UNSPACED = "\u0e00-\u0e7f\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+# Scripts written without spaces: Han (with extensions and compatibility forms), Hiragana, Katakana, Thai;
+# and Hangul, whose particles cling to the words.
+_UNSPACED = (
+    "\u0e00-\u0e7f\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff"
+)
 _PIECES = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
 _UNSPACED_START = re.compile(rf"[{_UNSPACED}]")
 

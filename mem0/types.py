@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, TypeVar
 
@@ -88,6 +88,7 @@ class Change:
         payload: The whole new payload; empty for a deletion.
         vector: The new vector; ``None`` keeps the present one.
         version: For UPDATE and DELETE the version of the row that was decided on; ``None`` takes any.
+        patch: For an UPDATE instead of ``payload``: makes the new payload of the row as the commit finds it.
     """
 
     event: str
@@ -95,6 +96,7 @@ class Change:
     payload: dict[str, Any] = field(default_factory=dict)
     vector: NDArray[np.float32] | None = None
     version: int | None = None
+    patch: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,20 @@ from mem0.history.sqlite import SQLiteManager
 WORKER = Path(__file__).with_name("storage_worker.py")
 
 
-def started(folder: Path, **job: Any) -> subprocess.Popen[str]:
+class Process(subprocess.Popen[str]):
+    """A process that does not outlive a test that fails."""
+
+    def __del__(self) -> None:
+        if self.returncode is None:
+            self.kill()
+            self.communicate()
+        super().__del__()
+
+
+def started(folder: Path, **job: Any) -> Process:
+    """Run the worker."""
     arguments = json.dumps({"folder": str(folder), **job})
-    return subprocess.Popen(
+    return Process(
         [sys.executable, "-W", "error", str(WORKER), arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -17,14 +17,14 @@ from typing import Any
 
 import pytest
 from storage_worker import LAYOUTS, opened
-from test_crash import lines, started, state
+from test_crash import Process, lines, started, state
 
 import mem0
 from mem0.exceptions import StorageBusyError
 from mem0.history.sqlite import SQLiteManager
 
 
-def finished(processes: list[subprocess.Popen[str]]) -> list[list[dict[str, Any]]]:
+def finished(processes: list[Process]) -> list[list[dict[str, Any]]]:
     """Wait for processes and return what each said; all of them must have come to their end."""
     results = []
     for process in processes:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -210,9 +211,22 @@ class OnnxEmbedding(EmbeddingBase):
             if self._closed:
                 raise ClosedError(f"{self!r} was closed")
             if self._loaded is None:
-                self._loaded = _Model(self._folder, self.config)
+                self._loaded = _loaded_model(self._folder, self.config)
                 self.dims = self._loaded.dims
             return self._loaded
+
+
+# Loaded models, for as long as somebody uses them: one memory for each tenant must not mean one model each.
+_models: WeakValueDictionary[tuple[Path, OnnxEmbeddingConfig], _Model] = WeakValueDictionary()
+_models_lock = threading.Lock()
+
+
+def _loaded_model(folder: Path, config: OnnxEmbeddingConfig) -> _Model:
+    with _models_lock:
+        model = _models.get((folder, config))
+        if model is None:
+            model = _models[folder, config] = _Model(folder, config)
+        return model
 
 
 class _Model:

@@ -22,6 +22,9 @@ _COLUMNS = "id, memory_id, prev_value, new_value, event, timestamp, is_deleted, 
 # What tells a history from the table of another program that happens to have the same name.
 _IN_EVERY_LAYOUT = {"id", "memory_id", "event"}
 
+# The columns of mem0ai's table of recent messages, which later layouts have beside the history.
+_MESSAGES = {"id", "session_scope", "role", "content", "name", "created_at"}
+
 # Where later published layouts keep what the first one has (theirs: old_memory, created_at, ...).
 _ELSEWHERE = {
     "prev_value": ("old_memory",),
@@ -213,6 +216,13 @@ class SQLiteManager(HistoryBase):
             return connection.execute("DELETE FROM journal WHERE id = ?", (id,)).rowcount > 0
 
     def compact(self) -> bool:
+        with self.database.read() as connection:
+            columns = {row[1] for row in connection.execute("PRAGMA table_info(messages)")}
+        if columns == _MESSAGES:
+            # What was last said, whole, in a file taken over from mem0ai: nothing here reads it, and whose
+            # memories it speaks of cannot be told.
+            with self.database.transaction() as connection:
+                connection.execute("DROP TABLE messages")
         return self.database.compact()
 
     def close(self) -> None:

@@ -120,6 +120,14 @@ class Committer:
     collection: str
 
     @property
+    def ledger(self) -> str:
+        """Under which name the history keeps this collection.
+
+        A history may serve several stores, and each has a collection of the default name.
+        """
+        return self.collection if self.shares_file else f"{self.collection} in {self.store.identity}"
+
+    @property
     def shares_file(self) -> bool:
         """Whether store and history stand on the same database, so that one transaction is enough."""
         database = getattr(self.store, "database", None)
@@ -194,13 +202,13 @@ class Committer:
             with self.history.transaction():
                 return self._clear(purge)
         # A collection cannot be brought back: a crash after this has the reset finished, not undone.
-        intent = Intent(str(uuid.uuid4()), self.collection, json.dumps({"reset": True, "unclaimed": purge}))
+        intent = Intent(str(uuid.uuid4()), self.ledger, json.dumps({"reset": True, "unclaimed": purge}))
         with self.history.lock(), self._translated():
             with self.history.transaction():
                 self.history.put_intent(intent)
             try:
                 with self.history.transaction():
-                    for pending in self.history.intents(self.collection):
+                    for pending in self.history.intents(self.ledger):
                         self.history.drop_intent(pending.id)
                     return self._clear(purge)
             except BaseException:
@@ -210,7 +218,7 @@ class Committer:
 
     def recover(self) -> None:
         """Undo what a crash left half done; nothing to do where one transaction is enough."""
-        if self.shares_file or not self.history.intents(self.collection):
+        if self.shares_file or not self.history.intents(self.ledger):
             return
         with self._translated(), self.history.transaction():
             self._settle()
@@ -218,10 +226,12 @@ class Committer:
     # -- deciding and recording ---------------------------------------------------------------------
 
     def _decided(self, changes: Sequence[Change], now: float) -> list[Outcome]:
+        named = [self.store.get(self.collection, change.id) for change in changes if change.event != "ADD"]
+        current = {row.id: row for row in named if row is not None}
+        changes = [_patched(change, current.get(change.id)) for change in changes]
         marks = {mark: Scope.of(change.payload) for change in changes if (mark := fingerprint_of(change)) is not None}
         holders = by_fingerprint(self.store.with_fingerprint(self.collection, marks) if marks else ())
-        named = [self.store.get(self.collection, change.id) for change in changes if change.event != "ADD"]
-        return decide(changes, {row.id: row for row in named if row is not None}, holders, now)
+        return decide(changes, current, holders, now)
 
     def _rows(self, outcomes: Sequence[Outcome], timestamp: str) -> list[HistoryRow]:
         rows = []
@@ -237,7 +247,7 @@ class Committer:
                     event=change.event,
                     timestamp=timestamp,
                     is_deleted=int(change.event == "DELETE"),
-                    collection=self.collection,
+                    collection=self.ledger,
                     scope=Scope.of(payload),
                 )
             )
@@ -258,7 +268,7 @@ class Committer:
                     outcomes = plan()
                     if not _applied(outcomes):
                         return carry_out(outcomes)
-                    intent = Intent(str(uuid.uuid4()), self.collection, _before(outcomes))
+                    intent = Intent(str(uuid.uuid4()), self.ledger, _before(outcomes))
                     self.history.put_intent(intent)
                 try:
                     with self._translated(), self.history.transaction():
@@ -294,7 +304,7 @@ class Committer:
 
     def _settle(self) -> None:
         """Undo what is written down and not finished: whoever wrote it would be holding the lock now."""
-        for intent in self.history.intents(self.collection):
+        for intent in self.history.intents(self.ledger):
             content = json.loads(intent.content)
             if "reset" in content:
                 self._clear(content["unclaimed"])
@@ -319,7 +329,7 @@ class Committer:
         info = self.store.col_info(self.collection)
         if info:
             self.store.delete_col(self.collection)
-        return int(info["count"]) if info else 0, self.history.clear(self.collection, unclaimed=unclaimed)
+        return int(info["count"]) if info else 0, self.history.clear(self.ledger, unclaimed=unclaimed)
 
     # -- deleting -----------------------------------------------------------------------------------
 
@@ -350,9 +360,15 @@ class Committer:
             return 0
         kept = [outcome.change.id for outcome in outcomes if outcome.status == "failed"]
         if isinstance(target, str):
-            return 0 if kept else self.history.forget(self.collection, memory_ids=[target])
+            return 0 if kept else self.history.forget(self.ledger, memory_ids=[target])
         gone = [outcome.change.id for outcome in _succeeded(outcomes)]
-        return self.history.forget(self.collection, scope=target, memory_ids=gone, keep=kept)
+        return self.history.forget(self.ledger, scope=target, memory_ids=gone, keep=kept)
+
+
+def _patched(change: Change, present: Record | None) -> Change:
+    if change.patch is None or present is None:
+        return change
+    return replace(change, payload=change.patch(present.payload), patch=None)
 
 
 def _succeeded(outcomes: Sequence[Outcome]) -> list[Outcome]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from mem0.exceptions import ConflictError, DuplicateMemoryError, MemoryNotFoundError, StorageError
@@ -47,7 +48,7 @@ Result = TypeVar("Result")
 Verb = Generator[Operation, Any, Result]
 
 # How often an update is decided anew when the memory changed under it.
-_ATTEMPTS = 2
+_ATTEMPTS = 5
 
 
 def add_verbatim(
@@ -150,18 +151,24 @@ def update(
     memory_id: str, scope: Scope, *, text: str | None, metadata: Mapping[str, Any], now: str
 ) -> Verb[MemoryDict]:
     """Change a memory's text, metadata, or both."""
+    embedded: Any = None
     for _ in range(_ATTEMPTS):
         row: Record = yield from _present(memory_id, scope)
-        new_text = None if text == row.payload.get("data") else text
-        payload = payloads.patched(row.payload, new_text, metadata, now)
-        if new_text is None and payloads.same_but_for_time(payload, row.payload):
+        same_text = text is None or text == row.payload.get("data")
+        if same_text and payloads.same_but_for_time(payloads.patched(row.payload, None, metadata, now), row.payload):
             return payloads.public(row)
-        change = Change("UPDATE", memory_id, payload, version=payloads.version(row.payload))
-        embedder = None
-        if new_text is not None:
-            embedded: Embedded = yield Embed([new_text])
-            change, embedder = _with_vector(change, embedded, 0), embedded.embedder
-        (outcome,) = yield Commit([change], embedder)
+        if not same_text and embedded is None:
+            embedded = yield Embed([str(text)])
+
+        if same_text:
+            # No vector is made anew, so a text that was named must still be the row's when the commit finds it.
+            version = None if text is None else payloads.version(row.payload)
+            patch = partial(payloads.patched, text=None, metadata=metadata, now=now)
+            change = Change("UPDATE", memory_id, version=version, patch=patch)
+        else:
+            patch = partial(_rewritten, text=str(text), metadata=metadata, now=now, embedded=embedded)
+            change = Change("UPDATE", memory_id, vector=embedded.vectors[0], patch=patch)
+        (outcome,) = yield Commit([change], None if same_text else embedded.embedder)
         if outcome.status == "missing":
             raise _not_found(memory_id)
         if outcome.status == "duplicate":
@@ -170,7 +177,7 @@ def update(
                 "delete one of them, or choose another text"
             )
         if outcome.status == "applied":
-            return payloads.public(Record(memory_id, change.payload))
+            return payloads.public(Record(memory_id, outcome.change.payload))
     raise ConflictError(f"memory {memory_id!r} kept changing while it was being updated; nothing was stored, try again")
 
 
@@ -228,6 +235,13 @@ def _with_vector(change: Change, embedded: Embedded, at: int) -> Change:
     assert embedded.vectors is not None
     payload = payloads.with_notes(change.payload, understood=embedded.understood[at], cut=embedded.cut[at])
     return replace(change, payload=payload, vector=embedded.vectors[at])
+
+
+def _rewritten(
+    payload: Mapping[str, Any], *, text: str, metadata: Mapping[str, Any], now: str, embedded: Embedded
+) -> dict[str, Any]:
+    new = payloads.patched(payload, text, metadata, now)
+    return payloads.with_notes(new, understood=embedded.understood[0], cut=embedded.cut[0])
 
 
 def _changed(outcome: Outcome) -> ChangeDict:

@@ -290,4 +290,4 @@ class ReadHistory(Operation):
 
     def run(self, parts: Parts) -> list[HistoryRow]:
         with _translated(parts.db, self.stage):
-            return parts.db.rows(self.memory_id, parts.collection_name)
+            return parts.db.rows(self.memory_id, parts.committer.ledger)

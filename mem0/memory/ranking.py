@@ -6,10 +6,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from mem0.vector_stores.base import Candidates
 
-#: How much each leg counts in the order of results; a leg that did not run counts nothing.
+#: How much each leg counts in the order of results; a leg that did not run counts nothing.  Fitted to chat turns.
 WEIGHTS: Mapping[str, float] = {"keyword": 1.0, "near_keyword": 2.0, "dense": 0.6, "near_dense": 0.3}
+
+# Neighbours stand in for words that a memory lacks, and never outvote one that has them: what they have in
+# common with the question counts up to here, and the less, the more of it the memory says itself.
+_MOST_FROM_NEIGHBOURS = 0.4
 
 #: The legs that look at the memory itself; their mean is its score.
 _OWN = ("dense", "keyword")
@@ -50,9 +57,8 @@ def rank(candidates: Candidates, limit: int, threshold: float | None) -> Ranked:
         return Ranked([], [], [], 0)
     legs = candidates.legs
     order = np.zeros(count, dtype=np.float32)
-    for name, weight in WEIGHTS.items():
-        if name in legs:
-            order += weight * np.fmax(legs[name], 0)
+    for share in _shares(legs).values():
+        order += share
     own = np.stack([legs[name] for name in _OWN if name in legs])
     silent = np.isnan(own)
     said = (len(own) - silent.sum(axis=0)).clip(1)
@@ -68,6 +74,17 @@ def rank(candidates: Candidates, limit: int, threshold: float | None) -> Ranked:
     return Ranked(best.tolist(), candidates.pick(best), scores[best].tolist(), count)
 
 
+def _shares(legs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+    """Return what each leg adds to the order of each candidate."""
+    import numpy as np
+
+    heard = {name: np.fmax(legs[name], 0) for name in WEIGHTS if name in legs}
+    if "near_keyword" in heard:
+        lacking = 1 - heard.get("keyword", np.float32(0))
+        heard["near_keyword"] = np.minimum(heard["near_keyword"], _MOST_FROM_NEIGHBOURS) * lacking
+    return {name: np.float32(WEIGHTS[name]) * values for name, values in heard.items()}
+
+
 def explanation(candidates: Candidates, position: int, payload: Mapping[str, Any]) -> dict[str, Any]:
     """Return what each leg said about one candidate, and what it weighed.
 
@@ -79,11 +96,11 @@ def explanation(candidates: Candidates, position: int, payload: Mapping[str, Any
     for name, values in candidates.legs.items():
         value = float(values[position])
         legs[name] = None if value != value else value
-    shares = {name: weight * (legs.get(name) or 0.0) for name, weight in WEIGHTS.items()}
-    best = max(shares, key=lambda name: shares[name])
+    shares = _shares({name: values[position : position + 1] for name, values in candidates.legs.items()})
+    best = max(shares, key=lambda name: float(shares[name][0]))
     return {
         "legs": legs,
-        "found_by": best if shares[best] > 0 else None,
+        "found_by": best if shares[best][0] > 0 else None,
         "skipped": dict(candidates.skipped),
         "cut": bool((payload.get("_mem0") or {}).get("cut")),
     }

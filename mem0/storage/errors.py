@@ -14,6 +14,8 @@ from mem0.exceptions import (
     StoragePermissionError,
 )
 
+_DAMAGED = "the file is damaged; restore a backup, or move it away and start anew"
+
 # Python 3.10 has no `sqlite_errorcode`, so the texts decide: they are part of SQLite's stable interface
 # (https://sqlite.org/rescode.html, sqlite3_errstr).
 _CAUSES: tuple[tuple[str, type[StorageError], str], ...] = (
@@ -23,9 +25,9 @@ _CAUSES: tuple[tuple[str, type[StorageError], str], ...] = (
     ("readonly database", StoragePermissionError, "it may not be written; check the permissions of file and folder"),
     ("unable to open", StoragePermissionError, "it cannot be opened; check that the folder exists and may be written"),
     ("authorization denied", StoragePermissionError, "access was denied"),
-    ("malformed", StorageCorruptError, "the file is damaged; restore a backup, or move it away and start anew"),
-    ("not decode", StorageCorruptError, "the file is damaged; restore a backup, or move it away and start anew"),
-    ("unsupported file format", StorageCorruptError, "the file is damaged; restore a backup, or name another path"),
+    ("malformed", StorageCorruptError, _DAMAGED),
+    ("not decode", StorageCorruptError, _DAMAGED),
+    ("unsupported file format", StorageCorruptError, _DAMAGED),
     ("not a database", StorageCorruptError, "the file is damaged or no SQLite database; name another path"),
     ("disk I/O error", StorageError, "the disk could not be read or written; nothing was stored"),
 )
@@ -37,6 +39,8 @@ def translate(error: sqlite3.Error, path: str) -> StorageError:
     for words, kind, remedy in _CAUSES:
         if words in text:
             return kind(f"{path}: {text}: {remedy}")
+    if type(error) is sqlite3.DatabaseError:  # of a damaged schema, Python 3.10 loses the text
+        return StorageCorruptError(f"{path}: {text or 'unreadable'}: {_DAMAGED}")
     return StorageError(f"{path}: {text}; nothing was stored")
 
 
@@ -47,3 +51,6 @@ def translated(path: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise translate(error, path) from error
+    except UnicodeDecodeError as error:
+        # Of a damaged schema, SQLite's message itself is not text.
+        raise StorageCorruptError(f"{path}: {error.reason}: {_DAMAGED}") from error

@@ -104,6 +104,10 @@ class FailingVectorStore(VectorStoreBase):
         return f"FailingVectorStore({self.store!r})"
 
     @property
+    def identity(self) -> str:
+        return self.store.identity
+
+    @property
     def fail_on(self) -> str | Mapping[str, int] | Callable[[StoreCall], bool] | None:
         """When to raise; to set it starts counting calls anew."""
         return self._fail_on

@@ -146,6 +146,14 @@ class VectorStoreBase(ABC):
     def col_info(self, name: str) -> dict[str, Any] | None:
         """Return ``{"name", "vector_size", "count"}`` of a collection (and what else is known), or ``None``."""
 
+    @property
+    def identity(self) -> str:
+        """What tells this store from others that record their changes in the same history.
+
+        Its place, for one that outlives the process (a path, a URL).  The default knows the class only.
+        """
+        return f"{type(self).__module__}.{type(self).__qualname__}"
+
     # -- made of the nine ---------------------------------------------------------------------------
 
     def list(

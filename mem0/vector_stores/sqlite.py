@@ -73,6 +73,7 @@ class SQLiteVectorStore(VectorStoreBase):
         )
         self._owns_database = database is None
         self.database = database or Database(self.config.path, busy_timeout=self.config.busy_timeout)
+        self._identity: str | None = None
         self._image = Image(self.database, self.config.cache_mb * 1e6)
         self.database.on_connect(register_functions)
         try:
@@ -83,6 +84,13 @@ class SQLiteVectorStore(VectorStoreBase):
 
     def __repr__(self) -> str:
         return f"SQLiteVectorStore({self.database.path!r})"
+
+    @property
+    def identity(self) -> str:
+        if self._identity is None:
+            with self.database.read() as connection:
+                self._identity = str(connection.execute("SELECT id FROM identity").fetchone()[0])
+        return self._identity
 
     # -- collections --------------------------------------------------------------------------------
 

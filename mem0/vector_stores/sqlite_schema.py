@@ -11,6 +11,9 @@ from mem0.vector_stores.sqlite_filters import CREATE_ATTRIBUTES
 TOMBSTONES_KEPT = 10_000
 
 _FIRST = (
+    # Made once for each file, so that a history elsewhere can tell files apart.
+    "CREATE TABLE identity (id TEXT NOT NULL)",
+    "INSERT INTO identity VALUES (lower(hex(randomblob(16))))",
     # `changed` counts the commits; `forgotten` is the newest whose deletions are no longer listed.
     """CREATE TABLE collections (
         id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -278,7 +278,8 @@ def test_threads_that_come_together_load_the_model_once(monkeypatch: pytest.Monk
             super().__init__(*arguments, **options)
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", CountedSession)
-    embedder, found = OnnxEmbedding(), []
+    # Of these options no other test has a model.
+    embedder, found = OnnxEmbedding({"max_tokens": 199}), []
     assert not loaded
     threads = [threading.Thread(target=lambda: found.append(embedder.embed("I moved to Lisbon."))) for _ in range(8)]
     for thread in threads:
@@ -287,6 +288,8 @@ def test_threads_that_come_together_load_the_model_once(monkeypatch: pytest.Monk
         thread.join()
     assert len(loaded) == 1
     assert found == [found[0]] * 8
+    OnnxEmbedding({"max_tokens": 199}).embed("One for each tenant is still one model.")
+    assert len(loaded) == 1
 
 
 def test_after_close_it_is_closed() -> None:

@@ -245,7 +245,8 @@ def write_1(connection: sqlite3.Connection) -> None:
 def write_2(connection: sqlite3.Connection) -> None:
     write_1(connection)
     connection.execute(MESSAGES)
-    connection.execute("INSERT INTO messages VALUES ('1', 'user_id=alice', 'user', 'hello', NULL, '2025-01-01')")
+    said = ("1", "user_id=alice", "user", "I like coffee", None, "2025-01-01")
+    connection.execute("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?)", said)
 
 
 LAYOUTS = {"seed": write_seed, "mem0ai 0.1": write_0_1, "mem0ai 1": write_1, "mem0ai 2": write_2}
@@ -319,6 +320,22 @@ def test_an_older_file_can_be_purged_of_a_memory(older: Path) -> None:
         assert len(m.history("m2")) == 1
         for path in older.parent.iterdir():
             assert b"coffee" not in path.read_bytes(), path
+
+
+def test_only_a_purge_removes_the_messages_of_an_older_file(tmp_path: Path) -> None:
+    def messages() -> int:
+        with closing(sqlite3.connect(tmp_path / "h.db")) as connection:
+            return connection.execute("SELECT count(*) FROM messages").fetchone()[0]
+
+    with closing(sqlite3.connect(tmp_path / "h.db")) as connection, connection:
+        write_2(connection)
+    with memory({"history_db_path": str(tmp_path / "h.db")}) as m:
+        m.add("I like cake", user_id="a")
+        m.delete_all(user_id="a")
+        assert messages() == 1
+        m.delete_all(user_id="a", purge=True)
+        with pytest.raises(sqlite3.OperationalError, match="no such table"):
+            messages()
 
 
 def test_the_table_of_another_program_is_left_alone(tmp_path: Path) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from typing import Any
 
 import pytest
 
 from mem0 import (
-    ConflictError,
     DuplicateMemoryError,
     EmbeddingError,
     Memory,
@@ -17,7 +17,7 @@ from mem0 import (
     StorageError,
     ValidationError,
 )
-from mem0.testing import DeterministicEmbedding, FailingVectorStore, FrozenClock, memory
+from mem0.testing import DeterministicEmbedding, FailingVectorStore, FrozenClock, async_memory, memory
 
 
 @pytest.fixture
@@ -216,18 +216,27 @@ class TestInBetween:
             assert m.update(added["id"], "likes coffee")["metadata"] == {"n": 2}
             assert len(m.history(added["id"])) == 3
 
-    def test_endless_changes_are_a_conflict(self) -> None:
+    def test_a_text_that_is_changed_in_between_is_written_anew(self) -> None:
         embedder = self.Interrupted()
-        numbers = iter(range(100))
         with memory(embedder=embedder) as m:
-            (added,) = m.add("likes tea", metadata={"n": -1})
-            embedder.interruption = lambda: m.update(added["id"], metadata={"n": next(numbers)})
-            embedder.times = 100
-            with pytest.raises(ConflictError, match=added["id"]):
-                m.update(added["id"], "likes coffee")
-            row = m.get(added["id"])
-            assert row is not None
-            assert row["memory"] == "likes tea"
+            (added,) = m.add("likes tea")
+            embedder.interruption = lambda: m.update(added["id"], "likes water")
+            assert m.update(added["id"], "likes coffee")["memory"] == "likes coffee"
+            values = [row["new_value"] for row in m.history(added["id"])]
+            assert values == ["likes tea", "likes water", "likes coffee"]
+
+    def test_many_at_once_are_all_kept(self) -> None:
+        async def main() -> None:
+            async with async_memory() as m:
+                (added,) = await m.add("likes tea")
+                await asyncio.gather(*(m.update(added["id"], metadata={f"n{number}": number}) for number in range(30)))
+                row = await m.get(added["id"])
+                assert row is not None
+                assert row["metadata"] == {f"n{number}": number for number in range(30)}
+                await asyncio.gather(*(m.update(added["id"], f"likes tea no. {number}") for number in range(10)))
+                assert len(await m.history(added["id"])) == 41
+
+        asyncio.run(main())
 
     def test_a_deletion_in_between(self) -> None:
         embedder = self.Interrupted()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import random
 import sqlite3
 import subprocess
 import sys
@@ -476,6 +477,33 @@ def test_a_damaged_page_never_gives_a_foreign_error(tmp_path: Path, sound: bytes
             assert str(path) in str(error), error
             refused += 1
     assert refused > 5
+
+
+def test_flipped_bits_never_give_a_foreign_error(tmp_path: Path, sound: bytes) -> None:
+    path = tmp_path / "m.db"
+    dice = random.Random(2)
+    outcomes = {"used": 0, "refused": 0}
+    for _ in range(60):
+        broken = bytearray(sound)
+        for _ in range(dice.choice([1, 4, 50])):
+            broken[dice.randrange(len(broken))] ^= 1 << dice.randrange(8)
+        path.write_bytes(broken)
+        try:
+            use(path)
+            outcomes["used"] += 1
+        except Mem0Error as error:
+            assert str(path) in str(error), error
+            outcomes["refused"] += 1
+        for beside in tmp_path.glob("m.db-*"):
+            beside.unlink()
+    assert min(outcomes.values()) > 5
+
+
+def test_a_damaged_schema_is_told_though_it_is_no_text(tmp_path: Path, sound: bytes) -> None:
+    path = tmp_path / "m.db"
+    path.write_bytes(sound.replace(b"CREATE TABLE vectors", b"CREATE \xff\xfe\xfdLE vectors"))
+    with pytest.raises(StorageCorruptError, match=str(path)):
+        memory(path=str(path))
 
 
 def test_an_empty_file_is_a_new_one(tmp_path: Path) -> None:

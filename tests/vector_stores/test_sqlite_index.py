@@ -133,6 +133,12 @@ def index_of(rows: Sequence[Plain]) -> Index:
     return index
 
 
+def weight_of(heard: dict[str, float]) -> float:
+    """The order, as the documentation tells it."""
+    near = min(heard["near_keyword"], 0.4) * (1 - heard["keyword"])
+    return sum(WEIGHTS[name] * value for name, value in {**heard, "near_keyword": near}.items())
+
+
 def legs_of(index: Index, question: str, vector: Sequence[float] | None = None, scope: Scope = ANYONE) -> Legs:
     asked = None if vector is None else np.array(vector, dtype=np.float32)
     return index.view(scope).legs(index, asked, text.question(question), None)
@@ -341,8 +347,7 @@ def check_search(m: Memory, judge: Judge, question: str, scope: dict[str, str], 
     assert found.total == len(wanted)
     assert len(found) == min(limit, len(wanted))
     weights = {
-        row.id: sum(weight * max(np.nan_to_num(legs[row.id][name]), 0) for name, weight in WEIGHTS.items())
-        for row in wanted
+        row.id: weight_of({name: max(np.nan_to_num(legs[row.id][name]), 0) for name in WEIGHTS}) for row in wanted
     }
     by_id = {row.id: row for row in wanted}
     for memory_found in found:
