@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from mem0.exceptions import FilterError
+from mem0.times import stored_form
 from mem0.types import RESERVED_KEYS
 
 OPERATORS = ("eq", "ne", "gt", "gte", "lt", "lte", "in", "nin", "contains", "icontains")
@@ -33,6 +34,9 @@ COMPLEMENTS = {"ne": "eq", "nin": "in"}
 MAX_DEPTH = 20
 MAX_CONDITIONS = 500
 MAX_IN_VALUES = 5_000
+
+# The library's own times are UTC text, whatever form the user knows them in.
+_TIMES = ("created_at", "updated_at", "expiration_date")
 
 _ORDERINGS = {"gt": _python.gt, "gte": _python.ge, "lt": _python.lt, "lte": _python.le}
 _SMALLEST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**63 - 1
@@ -243,6 +247,8 @@ class _Parser:
 
     def _compare(self, key: str, operator: str, value: object, path: str, depth: int) -> Compare:
         self._count(path)
+        if key in _TIMES and operator not in ("contains", "icontains"):
+            value = [stored_form(key, each) for each in value] if isinstance(value, list) else stored_form(key, value)
         _check_operand(path, operator, value)
         return Compare(key, operator, _checked(value, path, depth))
 
@@ -304,7 +310,7 @@ def _checked(value: object, path: str, depth: int) -> Any:
     if isinstance(value, Mapping):
         return {key: _checked(value[key], _checked_key(key, path), depth + 1) for key in value}
     if hasattr(value, "isoformat"):
-        remedy = "pass the ISO 8601 text it is stored as: value.isoformat()"
+        remedy = "pass the text it is stored as, such as value.isoformat()"
     elif isinstance(value, (set, frozenset)):
         remedy = "pass a list"
     else:

@@ -80,6 +80,21 @@ def iso(when: datetime) -> str:
     return when.astimezone(timezone.utc).isoformat(timespec="microseconds")
 
 
+def stored_form(field: str, value: object) -> object:
+    """Return a point in time as it is stored, so that the texts compare; all else stays as it is.
+
+    A bare date stays one too: it stands before every moment of its day.
+    """
+    if isinstance(value, str) and not _BARE_DATE.fullmatch(value.strip()):
+        try:
+            return iso(moment(field, value))
+        except ValidationError:
+            return value  # a beginning, such as "2026-01", which texts can be compared with
+    if isinstance(value, datetime):
+        return iso(moment(field, value))
+    return value.isoformat() if isinstance(value, date) else value
+
+
 def expiration(value: object) -> str:
     """Return an ``expiration_date`` as it is stored: a bare date stays one, all else becomes UTC.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mem0.exceptions import EmbeddingError
+from mem0.exceptions import EmbeddingError, Mem0Error
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,7 +102,7 @@ def _translated(embedder: Any, texts: Sequence[str]) -> Iterator[None]:
     """Let an embedder's errors leave the block as ours."""
     try:
         yield
-    except EmbeddingError:
+    except Mem0Error:
         raise
     except Exception as error:
         name = type(embedder).__name__

@@ -188,7 +188,7 @@ class MemoryCore(MemoryBase):
 
     @collection_name.setter
     def collection_name(self, name: str) -> None:
-        self._parts.collection_name = name
+        self._parts.collection_name = MemoryConfig.of({"collection_name": name}).collection_name
 
     def scope(self: Self, user_id: object = None, agent_id: object = None, run_id: object = None) -> Self:
         """Return a handle with the same verbs, bound to a scope.

@@ -198,7 +198,9 @@ def new_text(data: object, text: object) -> str | None:
     given = text if data is None else data
     if given is None:
         return None
-    if not isinstance(given, str) or not given.strip():
+    if not isinstance(given, str):
+        raise ValidationError(f"data={given!r}: expected text, not {_kind(given)}")
+    if not given.strip():
         raise ValidationError(f"data={given!r}: a memory's text is not blank; delete(memory_id) removes it")
     if len(given.encode(errors="replace")) > MAX_MESSAGE_BYTES:
         raise ValidationError(f"data: over {MAX_MESSAGE_BYTES} bytes; split the text")

@@ -14,6 +14,7 @@ from weakref import WeakSet, WeakValueDictionary
 
 from mem0.exceptions import (
     ClosedError,
+    ConfigError,
     StorageBusyError,
     StorageFullError,
     StoragePermissionError,
@@ -70,6 +71,8 @@ class Database:
         self._in_wal_mode = False
         self._idle: list[_Connection] = []
         self._preparations: list[Callable[[sqlite3.Connection], None]] = []
+        if "\0" in self.path:
+            raise ConfigError(f"path={self.path!r}: a path holds no NUL character")
         if not self.in_memory:
             self.path = str(Path(self.path).expanduser().absolute())
             _create_file(self.path)

@@ -256,7 +256,8 @@ class View:
         similarity = dense = near_dense = keyword = near_keyword = nothing
         if vector is not None:
             similarity = self._product(index, vector / np.linalg.norm(vector))
-            known = np.where(self.dense, np.maximum(similarity, 0), np.float32(0))
+            # Rounding may leave the cosine of a text with itself a little above 1.
+            known = np.where(self.dense, similarity.clip(0, 1), np.float32(0))
             dense = np.where(self.dense, known, np.float32(np.nan))
             near_dense = (self._around(known) + known) / (self.near_count + 1)
         if question.words:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
 from mem0 import FilterError, Memory, ValidationError
-from mem0.testing import DeterministicEmbedding, FrozenClock
+from mem0.testing import DeterministicEmbedding, FrozenClock, memory
 
 
 def texts(rows: list[Any]) -> list[str]:
@@ -121,3 +122,22 @@ class TestGet:
         row["memory"] = "changed"
         assert filled.get_all()[0]["metadata"] == {"n": 3}
         assert filled.get_all()[0]["memory"] == "three"
+
+
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        ({"gte": "2025-05-12T00:00:00+02:00"}, 1),
+        ({"gte": datetime(2025, 5, 12, tzinfo=timezone(timedelta(hours=2)))}, 1),
+        ({"gt": "2025-05-11T22:30:00Z"}, 0),
+        ("2025-05-11T22:30:00Z", 1),
+        ({"in": ["2025-05-11T22:30:00Z"]}, 1),
+        ({"gte": "2025-05-12"}, 0),
+        ({"gte": date(2025, 5, 11), "lt": date(2025, 5, 12)}, 1),
+        ({"gte": "2025-05"}, 1),
+    ],
+)
+def test_times_are_compared_as_times(condition: Any, found: int) -> None:
+    with memory() as m:
+        m.add("said at half past midnight in Berlin", user_id="u", timestamp="2025-05-12T00:30:00+02:00")
+        assert m.get_all(user_id="u", filters={"created_at": condition}).total == found
