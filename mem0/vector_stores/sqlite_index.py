@@ -239,7 +239,7 @@ class View:
         before[right[linked]] = left[linked]
         after[left[linked]] = right[linked]
         self.near = np.stack([before[before], before, after, after[after]])[:, :count]
-        self.near_count = (self.near >= 0).sum(axis=0)
+        self.near_count: Floats = (self.near >= 0).sum(axis=0, dtype=np.float32)
 
     # -- legs ---------------------------------------------------------------------------------------
 
@@ -259,7 +259,7 @@ class View:
             # Rounding may leave the cosine of a text with itself a little above 1.
             known = np.where(self.dense, similarity.clip(0, 1), np.float32(0))
             dense = np.where(self.dense, known, np.float32(np.nan))
-            near_dense = (self._around(known) + known) / (self.near_count + 1)
+            near_dense = (self._around(known) + known) / (self.near_count + np.float32(1))
         if question.words:
             keyword = self._bm25(question)
             near_keyword = self._around(keyword) / np.float32(len(self.near))
@@ -309,7 +309,7 @@ class View:
         # A table of the words' low halves finds the few tokens that can be meant, in one pass for all words.
         table = np.zeros(1 << 16, dtype=bool)
         table[words & 0xFFFF] = True
-        hits = np.flatnonzero(table[self.low_halves])
+        hits = np.flatnonzero(table.take(self.low_halves))  # `take` is twice as fast as indexing here
         found = self.tokens[hits]
         number = np.searchsorted(words, found).clip(max=len(words) - 1)
         meant = words[number] == found
