@@ -69,6 +69,11 @@ class Record(NamedTuple):
     vector: Sequence[float] | None = None
 
 
+def own_notes(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what the library keeps in a payload for itself; rows of other programs have nothing."""
+    return payload.get("_mem0") or {}
+
+
 @dataclass(frozen=True, slots=True)
 class Embedder:
     """Which embedder made a collection's vectors."""

@@ -6,10 +6,10 @@ Nothing here touches the world.  :mod:`mem0.memory.runners` drives these, blocki
 from __future__ import annotations
 
 import uuid
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from mem0.exceptions import ConflictError, DuplicateMemoryError, MemoryNotFoundError, StorageError
 from mem0.history.sqlite import as_dict
@@ -26,9 +26,9 @@ from mem0.memory.operations import (
     Get,
     Holders,
     List,
-    Operation,
     ReadHistory,
     Reset,
+    Verb,
 )
 from mem0.text import clean
 from mem0.types import (
@@ -43,9 +43,6 @@ from mem0.types import (
     Scope,
 )
 from mem0.vector_stores.base import Query
-
-Result = TypeVar("Result")
-Verb = Generator[Operation, Any, Result]
 
 # How often an update is decided anew when the memory changed under it.
 _ATTEMPTS = 5
@@ -197,22 +194,20 @@ def delete(memory_id: str, scope: Scope, *, purge: bool) -> Verb[DeletionDict]:
         raise _not_found(memory_id)
     if any(outcome.status == "failed" for outcome in outcomes):
         raise StorageError(f"memory {memory_id!r} could not be deleted: the vector store refused; it is still there")
-    return (yield from _deletion("Memory deleted", outcomes, removed, purge))
+    return (yield from _deletion("Memory deleted", len(outcomes), [], removed, purge))
 
 
 def delete_all(scope: Scope, *, purge: bool) -> Verb[DeletionDict]:
     """Delete all memories of a scope."""
     outcomes, removed = yield Delete(scope, purge)
-    return (yield from _deletion("Memories deleted", outcomes, removed, purge))
+    failed = [outcome.change.id for outcome in outcomes if outcome.status == "failed"]
+    return (yield from _deletion("Memories deleted", len(outcomes) - len(failed), failed, removed, purge))
 
 
 def reset(*, purge: bool) -> Verb[DeletionDict]:
     """Delete everything in the collection, and its history."""
     deleted, removed = yield Reset(purge)
-    result: DeletionDict = {"message": "Collection reset", "deleted": deleted, "failed": []}
-    if purge:
-        result["receipt"] = {"memories": deleted, "history_rows": removed, "complete": (yield Compact())}
-    return result
+    return (yield from _deletion("Collection reset", deleted, [], removed, purge))
 
 
 def history(memory_id: str, scope: Scope) -> Verb[list[HistoryDict]]:
@@ -250,9 +245,7 @@ def _changed(outcome: Outcome) -> ChangeDict:
     return {"id": outcome.change.id, "memory": outcome.change.payload["data"], "event": outcome.change.event}
 
 
-def _deletion(message: str, outcomes: Sequence[Outcome], removed: int, purge: bool) -> Verb[DeletionDict]:
-    failed = [outcome.change.id for outcome in outcomes if outcome.status == "failed"]
-    deleted = len(outcomes) - len(failed)
+def _deletion(message: str, deleted: int, failed: list[str], removed: int, purge: bool) -> Verb[DeletionDict]:
     result: DeletionDict = {"message": message, "deleted": deleted, "failed": failed}
     if purge:
         complete = (yield Compact()) and not failed

@@ -17,8 +17,7 @@ from mem0.history.base import HistoryBase
 from mem0.history.sqlite import SQLiteManager
 from mem0.memory import conductor, inputs
 from mem0.memory.base import MemoryBase
-from mem0.memory.operations import Parts
-from mem0.memory.runners import Verb
+from mem0.memory.operations import Parts, Verb
 from mem0.storage import Database, same_path
 from mem0.times import Moment, expiration, iso, moment
 from mem0.types import ChangeDict, DeletionDict, Embedder, MemoryDict, MemoryList, Scope
@@ -28,7 +27,6 @@ from mem0.vector_stores.base import VectorStoreBase
 logger = logging.getLogger("mem0.memory")
 
 Self = TypeVar("Self", bound="MemoryCore")
-Result = TypeVar("Result")
 
 _BUNDLED = "onnx"
 

@@ -7,7 +7,7 @@ transaction outlives it, so a call that is cancelled between two has stored all 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -291,3 +291,7 @@ class ReadHistory(Operation):
     def run(self, parts: Parts) -> list[HistoryRow]:
         with _translated(parts.db, self.stage):
             return parts.db.rows(self.memory_id, parts.committer.ledger)
+
+
+#: A verb, as the conductor writes it: it yields the I/O it wants, gets the answers, and returns its result.
+Verb = Generator[Operation, Any, Result]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from mem0.text import same_text
-from mem0.types import RESERVED_KEYS, Change, MemoryDict, Record, Scope
+from mem0.types import RESERVED_KEYS, Change, MemoryDict, Record, Scope, own_notes
 
 _RESERVED = frozenset(RESERVED_KEYS)
 _KNOWN_ABOUT = frozenset({"user_id", "agent_id", "run_id", "role", "actor_id", "expiration_date"})
@@ -55,7 +55,7 @@ def patched(payload: Mapping[str, Any], text: str | None, metadata: Mapping[str,
     """Return a payload with a new text (``None`` keeps it) and metadata laid over (``None`` removes a key)."""
     new = {**payload, **metadata}
     new = {key: value for key, value in new.items() if value is not None or key not in metadata}
-    ours = dict(payload.get("_mem0") or {})
+    ours = dict(own_notes(payload))
     if text is not None:
         role = payload.get("role") if ours.get("turn") else None
         new["data"], new["hash"] = text, text_hash(text)
@@ -85,12 +85,12 @@ def with_notes(payload: Mapping[str, Any], *, understood: bool, cut: bool) -> di
 
 def version(payload: Mapping[str, Any]) -> int:
     """Return how often a memory was written; rows of other programs count as written once."""
-    return int((payload.get("_mem0") or {}).get("version", 1))
+    return int(own_notes(payload).get("version", 1))
 
 
 def fingerprint_of(change: Change) -> str | None:
     """Return the fingerprint a change would store."""
-    return (change.payload.get("_mem0") or {}).get("fingerprint")
+    return own_notes(change.payload).get("fingerprint")
 
 
 def public(record: Record) -> MemoryDict:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mem0.types import own_notes
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -102,5 +104,5 @@ def explanation(candidates: Candidates, position: int, payload: Mapping[str, Any
         "legs": legs,
         "found_by": best if shares[best][0] > 0 else None,
         "skipped": dict(candidates.skipped),
-        "cut": bool((payload.get("_mem0") or {}).get("cut")),
+        "cut": bool(own_notes(payload).get("cut")),
     }

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
-from typing import Any, TypeVar
+from typing import Any
 
-from mem0.memory.operations import Operation, Parts
+from mem0.memory.operations import Operation, Parts, Result, Verb
 from mem0.types import MemoryList, Usage
-
-Result = TypeVar("Result")
-Verb = Generator[Operation, Any, Result]
 
 
 def run(verb: Verb[Result], parts: Parts) -> Result:

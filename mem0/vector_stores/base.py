@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from mem0.exceptions import ValidationError
 from mem0.filters import matches, parse_filters
 from mem0.times import expires_at, said_at
-from mem0.types import SCOPE_KEYS, Embedder, Record, Scope
+from mem0.types import SCOPE_KEYS, Embedder, Record, Scope, own_notes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -208,7 +208,7 @@ class VectorStoreBase(ABC):
         found: dict[str, Record] = {}  # by id: one scope may lie in another
         for scope in set(fingerprints.values()):
             for row in self.list(name, scope.ids() or None, limit=None):
-                if (row.payload.get("_mem0") or {}).get("fingerprint") in fingerprints:
+                if own_notes(row.payload).get("fingerprint") in fingerprints:
                     found[row.id] = row
         return [*found.values()]
 
@@ -275,7 +275,7 @@ class VectorStoreBase(ABC):
 
 def _is_understood(payload: Mapping[str, Any]) -> bool:
     """Tell whether the embedder knew the script of a memory, so that its vector means something."""
-    return (payload.get("_mem0") or {}).get("dense") is not False
+    return own_notes(payload).get("dense") is not False
 
 
 def checked_vector(vector: Sequence[float] | NDArray[Any], size: int, what: str) -> NDArray[np.float32]:

@@ -175,9 +175,10 @@ class SQLiteVectorStore(VectorStoreBase):
         if not changes:
             return
         with self.database.transaction() as connection:
-            if embedder is not None:
-                self._create(name, embedder)
             collection = read_collection(connection, name)
+            if collection is None and embedder is not None:
+                self._create(name, embedder)
+                collection = read_collection(connection, name)
             if collection is None:
                 raise ValidationError(
                     f"collection {name!r} does not exist in {self.database.path}; create_col makes it"

@@ -17,7 +17,7 @@ from mem0 import text
 from mem0.exceptions import ValidationError
 from mem0.filters import And, Compare, Filter, parse_filters
 from mem0.times import expires_at, said_at
-from mem0.types import RESERVED_KEYS, SCOPE_KEYS, Change, Embedder, Scope
+from mem0.types import RESERVED_KEYS, SCOPE_KEYS, Change, Embedder, Scope, own_notes
 from mem0.vector_stores.base import checked_vector
 from mem0.vector_stores.sqlite_filters import INSERT_ATTRIBUTE, attribute_rows, to_sql
 from mem0.vector_stores.sqlite_index import Row
@@ -60,7 +60,7 @@ def put_row(connection: sqlite3.Connection, collection: Collection, changed: int
     stored = _json(payload)
     if vector is not None:
         vector = checked_vector(vector, collection.embedder.dims, f"row {change.id!r}").astype("<f4", copy=False)
-    ours = payload.get("_mem0") or {}
+    ours = own_notes(payload)
     words = np.array(text.tokens(payload.get("data") or ""), dtype="<u4").tobytes()
     columns = (
         *(_text(payload, key) for key in SCOPE_KEYS),
@@ -146,7 +146,7 @@ def _text(payload: Mapping[str, Any], key: str) -> str | None:
 def _json(payload: dict[str, Any]) -> str:
     for key in RESERVED_KEYS[:-1]:
         _text(payload, key)
-    if not isinstance(payload.get("_mem0") or {}, dict):
+    if not isinstance(own_notes(payload), dict):
         raise ValidationError(f"payload key '_mem0' is {payload['_mem0']!r}; it is the library's own, a dict")
     try:
         return json.dumps(payload, allow_nan=False, separators=(",", ":"))
