@@ -12,7 +12,10 @@ other libraries are translated where they cross into ours, with ``raise ... from
     │   ├── DuplicateMemoryError            an update into another memory's text
     │   └── MemoryNotFoundError             an id that names nothing (in this scope)
     ├── ClosedError                         used after close()
-    ├── EmbeddingError                      the embedder failed or answered nonsense
+    ├── ProviderError                       a model refused or failed
+    │   ├── EmbeddingError                  the embedder failed or answered nonsense
+    │   └── LLMError                        the LLM refused or failed
+    │       └── LLMResponseError            its reply could not be used
     ├── ConflictError                       a memory changed while it was being changed
     └── StorageError                        the store or the history could not be read or written
         ├── StorageBusyError                somebody else holds the write lock
@@ -26,7 +29,13 @@ from __future__ import annotations
 
 
 class Mem0Error(Exception):
-    """Base of every error this library raises on purpose."""
+    """Base of every error this library raises on purpose.
+
+    Attributes:
+        retryable: Whether the same call may succeed when it is tried again.
+    """
+
+    retryable: bool = False
 
 
 class ConfigError(Mem0Error, ValueError):
@@ -61,12 +70,45 @@ class ClosedError(Mem0Error):
     """The object was used after ``close()``."""
 
 
-class EmbeddingError(Mem0Error):
+class ProviderError(Mem0Error):
+    """Base of what goes wrong with a model, whoever provides it.
+
+    Attributes:
+        status: The HTTP status the provider answered with, where it did.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retryable = retryable
+
+
+class EmbeddingError(ProviderError):
     """The embedder failed, or returned vectors that cannot be used; nothing was stored."""
+
+
+class LLMError(ProviderError):
+    """The LLM could not be asked, refused, or failed; nothing was stored."""
+
+
+class LLMResponseError(LLMError):
+    """The LLM answered, and nothing in its reply could be used; nothing was stored.
+
+    Not the same as "nothing to remember", which is an empty result.
+
+    Attributes:
+        reply: What it answered, for those who want to look; never part of the message.
+    """
+
+    def __init__(self, message: str, *, reply: str | None) -> None:
+        super().__init__(message, retryable=True)
+        self.reply = reply
 
 
 class ConflictError(Mem0Error):
     """A memory changed between being read and being written; nothing was stored."""
+
+    retryable = True
 
 
 class StorageError(Mem0Error):
@@ -75,6 +117,8 @@ class StorageError(Mem0Error):
 
 class StorageBusyError(StorageError):
     """The write lock was not free within ``busy_timeout``; nothing was stored, a retry can help."""
+
+    retryable = True
 
 
 class StorageFullError(StorageError):

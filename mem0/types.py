@@ -112,6 +112,7 @@ class Outcome:
         change: The change.
         status: ``applied``; ``duplicate`` (nothing stored, ``other`` is the memory already there);
             ``missing`` (the id names nothing); ``stale`` (the row has another version by now);
+            ``withheld`` (not done, because another change of the commit could not be);
             ``failed`` (a store without transactions could not delete the row).
         previous: The row as it was, for UPDATE and DELETE.
         other: The memory that already holds this text, for ``duplicate``.
@@ -158,12 +159,16 @@ class MemoryDict(TypedDict, total=False):
 
 
 class ChangeDict(TypedDict, total=False):
-    """One change that ``add`` made (or found already made: ``NONE``)."""
+    """One change that ``add`` made (or found already made: ``NONE``).
+
+    ``verified`` is there where an LLM quoted what a change rests on: whether those words were said.
+    """
 
     id: str
     memory: str
     event: str
     previous_memory: str
+    verified: bool
 
 
 class HistoryDict(TypedDict):

@@ -1,6 +1,6 @@
 """The arrows of the architecture point down, and heavy packages wait behind the factories.
 
-values <- configs <- storage <- embeddings | vector_stores | history <- utils.factory <- memory <- mem0
+values <- configs <- storage | wire <- llms | embeddings | vector_stores | history <- utils.factory <- memory <- mem0
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ HEIGHT = {
     **dict.fromkeys(VALUES, 0),
     "configs": 1,
     "storage": 2,
+    "wire": 2,  # what providers of one vendor share
     "embeddings": 3,
     "history": 3,
+    "llms": 3,
     "vector_stores": 3,
     "utils": 4,
     "memory": 5,
@@ -31,7 +33,7 @@ HEIGHT = {
 }
 
 # Where an SDK may be imported at the top of a file: the providers, each loaded only when it is named.
-PROVIDER_ROOMS = {"embeddings", "vector_stores"}
+PROVIDER_ROOMS = {"embeddings", "llms", "vector_stores", "wire"}
 ALWAYS_THERE = {"pydantic", "mem0"}
 
 
@@ -122,6 +124,8 @@ def test_sdks_are_imported_by_providers_only(module: str) -> None:
     [
         ("mem0.types", "from mem0.configs.base import MemoryConfig"),
         ("mem0.configs.base", "def f():\n    import mem0.memory.main"),
+        ("mem0.llms.base", "from mem0.embeddings import base"),
+        ("mem0.wire", "from mem0.llms.base import LLMBase"),
         ("mem0.storage.database", "from mem0.history import base"),
         ("mem0.history.sqlite", "from mem0.vector_stores.base import Query"),
         ("mem0.embeddings.onnx", "from mem0.utils.factory import EmbedderFactory"),

@@ -73,5 +73,5 @@ class TestTrigramEmbedding(EmbedderContract):
 def test_unit_testing_an_agent(tmp_path: Path) -> None:
     tests = str(EXAMPLES / "unit_testing_an_agent")
     config = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), "-p", "no:cacheprovider"]
-    assert "5 passed" in run_python(["-m", "pytest", *config, tests], tmp_path)
+    assert "7 passed" in run_python(["-m", "pytest", *config, tests], tmp_path)
     assert not (tmp_path / "mem0").exists()

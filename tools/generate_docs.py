@@ -24,20 +24,22 @@ from pathlib import Path
 from typing import Any
 
 import annotated_types
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 import mem0.exceptions
-from mem0.utils.factory import EmbedderFactory, VectorStoreFactory
+from mem0.utils.factory import EmbedderFactory, LlmFactory, VectorStoreFactory
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 MODELS = {
     "MemoryConfig": "mem0.configs.base",
     "OnnxEmbeddingConfig": "mem0.embeddings.onnx",
+    "OpenAIEmbeddingConfig": "mem0.embeddings.openai",
+    "OpenAILlmConfig": "mem0.llms.openai",
     "SQLiteVectorStoreConfig": "mem0.vector_stores.sqlite",
 }
-FACTORIES = {"embedder": EmbedderFactory, "vector_store": VectorStoreFactory}
+FACTORIES = {"llm": LlmFactory, "embedder": EmbedderFactory, "vector_store": VectorStoreFactory}
 
 PART = re.compile(
     r"^(?P<begin><!-- generated: (?P<kind>\w+) ?(?P<name>\w*) -->)\n.*?^(?P<end><!-- end generated -->)$",
@@ -116,7 +118,10 @@ def kind(annotation: Any) -> str:
         return f"list of {kind(arguments[0])}"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "dict"
-    return {str: "text", int: "whole number", float: "number", Any: "anything"}[annotation]
+    if origin is dict:
+        return "dict"
+    words = {str: "text", SecretStr: "text", int: "whole number", float: "number", bool: "`True` or `False`"}
+    return "anything" if annotation is Any else words[annotation]
 
 
 def default(field: FieldInfo) -> str:

@@ -6,7 +6,7 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -15,18 +15,16 @@ from mem0.exceptions import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
 
-NO_LLM = "this version has no LLM yet and keeps what it is told as it was said; leave it out"
-
 # Published keys that mean nothing here, and what to do instead.
 _REFUSED = {
-    "custom_fact_extraction_prompt": NO_LLM,
-    "custom_instructions": NO_LLM,
-    "custom_prompt": NO_LLM,
-    "custom_update_memory_prompt": NO_LLM,
     "graph_store": "there is no graph store; leave it out (related memories are found by search itself)",
-    "llm": NO_LLM,
     "reranker": "this version has no rerankers yet; leave it out",
 }
+
+# Older names of a key.
+_OLDER_NAMES = {"custom_fact_extraction_prompt": "custom_instructions", "custom_prompt": "custom_instructions"}
+
+_LONGEST_INSTRUCTIONS = 20_000
 
 # What may also stand among a store's options, where published configurations have it.
 _OF_ANY_STORE = ("collection_name", "embedding_model_dims")
@@ -83,10 +81,14 @@ class MemoryConfig(BaseModel):
     collection_name: str = Field(
         default="mem0", min_length=1, max_length=200, description="The collection; several may share a file."
     )
+    llm: ProviderConfig | None = Field(
+        default=None,
+        description="The LLM: `{provider, config}`. Default: OpenAI's where `OPENAI_API_KEY` is set, else none.",
+    )
     embedder: ProviderConfig | None = Field(
         default=None,
-        description="The embedder: `{provider, config}`. Default: the one recorded with the collection, "
-        "else the bundled `onnx`.",
+        description="The embedder: `{provider, config}`. Default: the one recorded with the collection; else "
+        "OpenAI's where the LLM is OpenAI's; else the bundled `onnx`.",
     )
     vector_store: ProviderConfig | None = Field(
         default=None, description="The vector store: `{provider, config}`. Default: `sqlite`, in the file at `path`."
@@ -102,6 +104,28 @@ class MemoryConfig(BaseModel):
     busy_timeout: float = Field(default=10.0, gt=0, description="Seconds a writer waits for another writer.")
     cache_mb: float = Field(
         default=1024.0, gt=0, description="Megabytes of memories kept in memory for searching, embedded store only."
+    )
+    add_strategy: Literal["single_pass", "two_pass"] = Field(
+        default="single_pass",
+        description="How `add` asks the LLM: for all changes in one call, or first for facts and then, by calls of "
+        "tools, for what they change.",
+    )
+    custom_instructions: str | None = Field(
+        default=None,
+        max_length=_LONGEST_INSTRUCTIONS,
+        description="What the LLM shall mind besides when it decides what is worth keeping. Older names: "
+        "`custom_prompt`, `custom_fact_extraction_prompt`.",
+    )
+    custom_update_memory_prompt: str | None = Field(
+        default=None,
+        max_length=_LONGEST_INSTRUCTIONS,
+        description="The same for the second of two passes; where it is given, `add_strategy` is `two_pass`.",
+    )
+    max_llm_chars: int = Field(
+        default=100_000, ge=1_000, description="Characters of conversation that one call of the LLM is given at most."
+    )
+    max_llm_calls: int = Field(
+        default=1, ge=1, description="Over how many calls of the LLM one longer `add` may be split."
     )
     version: Any = Field(default=None, description="Accepted from older configurations; changes nothing.")
 
@@ -162,6 +186,17 @@ def _gathered(found: dict[str, Any]) -> dict[str, Any]:
         if found.get(key) is not None:
             raise ConfigError(f"config[{key!r}]: {reason}")
         found.pop(key, None)
+    for older, name in _OLDER_NAMES.items():
+        value = found.pop(older, None)
+        if value is not None and found.get(name) not in (None, value):
+            raise ConfigError(f"config[{older!r}] and config[{name!r}] mean the same and differ; give one")
+        if value is not None:
+            found[name] = value
+    if found.get("custom_update_memory_prompt") and found.setdefault("add_strategy", "two_pass") != "two_pass":
+        raise ConfigError(
+            "config['custom_update_memory_prompt'] is for add_strategy='two_pass'; leave one of the two keys out, "
+            "or say it in custom_instructions"
+        )
     store = found.get("vector_store")
     if isinstance(store, ProviderConfig):
         store = store.model_dump()

@@ -142,7 +142,15 @@ class Committer:
                 self._settle()
                 return self.store.with_fingerprint(self.collection, fingerprints)
 
-    def commit(self, changes: Sequence[Change], embedder: Embedder | None, timestamp: str, now: float) -> list[Outcome]:
+    def commit(
+        self,
+        changes: Sequence[Change],
+        embedder: Embedder | None,
+        timestamp: str,
+        now: float,
+        *,
+        whole: bool = False,
+    ) -> list[Outcome]:
         """Carry out changes and record them.
 
         Args:
@@ -150,6 +158,8 @@ class Committer:
             embedder: What made the vectors; recorded with the collection's first one.
             timestamp: Wall clock of the write, for the history.
             now: The same in Unix seconds.
+            whole: Carry out none where a memory to be changed is gone or has changed, or where one would
+                become what another one says; those that could have been done come back as ``withheld``.
 
         Returns:
             What became of each change, in order.
@@ -167,7 +177,7 @@ class Committer:
             self.store.apply(self.collection, _applied(outcomes), embedder)
             return outcomes
 
-        return self._atomically(lambda: self._decided(changes, now), carry_out)
+        return self._atomically(lambda: self._decided(changes, now, whole), carry_out)
 
     def delete(self, target: str | Scope, timestamp: str, *, purge: bool) -> tuple[list[Outcome], int]:
         """Delete one memory by its id, or all of a scope.
@@ -225,13 +235,16 @@ class Committer:
 
     # -- deciding and recording ---------------------------------------------------------------------
 
-    def _decided(self, changes: Sequence[Change], now: float) -> list[Outcome]:
+    def _decided(self, changes: Sequence[Change], now: float, whole: bool) -> list[Outcome]:
         named = [self.store.get(self.collection, change.id) for change in changes if change.event != "ADD"]
         current = {row.id: row for row in named if row is not None}
         changes = [_patched(change, current.get(change.id)) for change in changes]
         marks = {mark: Scope.of(change.payload) for change in changes if (mark := fingerprint_of(change)) is not None}
         holders = by_fingerprint(self.store.with_fingerprint(self.collection, marks) if marks else ())
-        return decide(changes, current, holders, now)
+        outcomes = decide(changes, current, holders, now)
+        if whole and any(_stands_in_the_way(outcome) for outcome in outcomes):
+            return [replace(one, status="withheld") if one.status == "applied" else one for one in outcomes]
+        return outcomes
 
     def _rows(self, outcomes: Sequence[Outcome], timestamp: str) -> list[HistoryRow]:
         rows = []
@@ -369,6 +382,11 @@ def _patched(change: Change, present: Record | None) -> Change:
     if change.patch is None or present is None:
         return change
     return replace(change, payload=change.patch(present.payload), patch=None)
+
+
+def _stands_in_the_way(outcome: Outcome) -> bool:
+    """Tell whether a change must be decided anew; an ADD of what is there already is settled as it is."""
+    return outcome.status != "applied" and outcome.change.event != "ADD"
 
 
 def _succeeded(outcomes: Sequence[Outcome]) -> list[Outcome]:

@@ -1,20 +1,19 @@
 """What each verb does, written once: generators that yield the I/O they want and return the result.
 
+``add`` has a file of its own, :mod:`mem0.memory.adding`.
+
 Nothing here touches the world.  :mod:`mem0.memory.runners` drives these, blocking or awaiting.
 """
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from mem0.exceptions import ConflictError, DuplicateMemoryError, MemoryNotFoundError, StorageError
 from mem0.history.sqlite import as_dict
 from mem0.memory import inputs, payloads, ranking
-from mem0.memory.commit import by_fingerprint, decide
 from mem0.memory.operations import (
     Commit,
     Compact,
@@ -24,7 +23,6 @@ from mem0.memory.operations import (
     Fetch,
     Find,
     Get,
-    Holders,
     List,
     ReadHistory,
     Reset,
@@ -33,12 +31,10 @@ from mem0.memory.operations import (
 from mem0.text import clean
 from mem0.types import (
     Change,
-    ChangeDict,
     DeletionDict,
     HistoryDict,
     MemoryDict,
     MemoryList,
-    Outcome,
     Record,
     Scope,
 )
@@ -46,55 +42,6 @@ from mem0.vector_stores.base import Query
 
 # How often an update is decided anew when the memory changed under it.
 _ATTEMPTS = 5
-
-
-def add_verbatim(
-    turns: Sequence[inputs.Turn],
-    identity: Scope,
-    *,
-    metadata: Mapping[str, Any],
-    created_at: str,
-    expiration_date: str | None,
-    dry_run: bool,
-    now: float,
-) -> Verb[MemoryList[ChangeDict]]:
-    """Keep every message as it is; what is there already is reported and not stored again."""
-    changes = []
-    for turn in turns:
-        payload = payloads.new_payload(
-            turn.text,
-            identity,
-            created_at=created_at,
-            metadata=metadata,
-            role=turn.role,
-            actor_id=turn.actor_id,
-            expiration_date=expiration_date,
-        )
-        changes.append(Change("ADD", str(uuid.uuid4()), payload))
-    return MemoryList(map(_changed, (yield from _stored(changes, dry_run, now))))
-
-
-def _stored(changes: Sequence[Change], dry_run: bool, now: float) -> Verb[list[Outcome]]:
-    """Leave out what is there already, embed the rest at once, and commit."""
-    if not changes:
-        return []
-    marks = {mark: Scope.of(change.payload) for change in changes if (mark := payloads.fingerprint_of(change))}
-    planned = decide(changes, {}, by_fingerprint((yield Holders(marks))), now)
-    fresh = [outcome.change for outcome in planned if outcome.status == "applied"]
-    if dry_run or not fresh:
-        return planned
-    embedded: Embedded = yield Embed([change.payload["data"] for change in fresh])
-    done = yield Commit([_with_vector(change, embedded, at) for at, change in enumerate(fresh)], embedded.embedder)
-    committed = {outcome.change.id: outcome for outcome in done}
-    return [_as_committed(outcome, committed) for outcome in planned]
-
-
-def _as_committed(outcome: Outcome, committed: Mapping[str, Outcome]) -> Outcome:
-    """Return what became of a planned change; one that repeats another of its call shares that one's fate."""
-    if outcome.status == "applied":
-        return committed[outcome.change.id]
-    first = committed.get(outcome.other.id) if outcome.other else None
-    return outcome if first is None or first.other is None else replace(outcome, other=first.other)
 
 
 def search(
@@ -226,23 +173,11 @@ def _present(memory_id: str, scope: Scope) -> Verb[Record]:
     return row  # type: ignore[no-any-return]
 
 
-def _with_vector(change: Change, embedded: Embedded, at: int) -> Change:
-    assert embedded.vectors is not None
-    payload = payloads.with_notes(change.payload, understood=embedded.understood[at], cut=embedded.cut[at])
-    return replace(change, payload=payload, vector=embedded.vectors[at])
-
-
 def _rewritten(
     payload: Mapping[str, Any], *, text: str, metadata: Mapping[str, Any], now: str, embedded: Embedded
 ) -> dict[str, Any]:
     new = payloads.patched(payload, text, metadata, now)
     return payloads.with_notes(new, understood=embedded.understood[0], cut=embedded.cut[0])
-
-
-def _changed(outcome: Outcome) -> ChangeDict:
-    if outcome.other is not None:
-        return {"id": outcome.other.id, "memory": outcome.other.payload.get("data", ""), "event": "NONE"}
-    return {"id": outcome.change.id, "memory": outcome.change.payload["data"], "event": outcome.change.event}
 
 
 def _deletion(message: str, deleted: int, failed: list[str], removed: int, purge: bool) -> Verb[DeletionDict]:

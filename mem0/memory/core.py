@@ -10,18 +10,20 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import Any, TypeVar
 
-from mem0.configs.base import NO_LLM, MemoryConfig
+from mem0.configs.base import MemoryConfig, ProviderConfig
 from mem0.embeddings.base import EmbeddingBase
 from mem0.exceptions import ClosedError, ConfigError, ValidationError
 from mem0.history.base import HistoryBase
 from mem0.history.sqlite import SQLiteManager
-from mem0.memory import conductor, inputs
+from mem0.llms.base import LLMBase, sees
+from mem0.memory import adding, conductor, inputs, planning
 from mem0.memory.base import MemoryBase
 from mem0.memory.operations import Parts, Verb
+from mem0.memory.telemetry import TelemetryBase
 from mem0.storage import Database, same_path
 from mem0.times import Moment, expiration, iso, moment
 from mem0.types import ChangeDict, DeletionDict, Embedder, MemoryDict, MemoryList, Scope
-from mem0.utils.factory import EmbedderFactory, VectorStoreFactory
+from mem0.utils.factory import EmbedderFactory, LlmFactory, VectorStoreFactory
 from mem0.vector_stores.base import VectorStoreBase
 
 logger = logging.getLogger("mem0.memory")
@@ -29,6 +31,11 @@ logger = logging.getLogger("mem0.memory")
 Self = TypeVar("Self", bound="MemoryCore")
 
 _BUNDLED = "onnx"
+_OPENAI = "openai"
+
+_WAYS_OUT = (
+    "set OPENAI_API_KEY, name one in the configuration ({'llm': {'provider': ..., 'config': {...}}}), or pass llm="
+)
 
 
 class MemoryCore(MemoryBase):
@@ -38,44 +45,48 @@ class MemoryCore(MemoryBase):
         self,
         config: MemoryConfig | Mapping[str, Any] | None = None,
         *,
-        llm: object = None,
+        llm: LLMBase | Any | None = None,
         embedder: EmbeddingBase | Any | None = None,
         vector_store: VectorStoreBase | None = None,
         history: HistoryBase | None = None,
-        telemetry: object = None,
+        telemetry: TelemetryBase | bool | None = None,
         path: str | os.PathLike[str] | None = None,
         clock: Callable[[], datetime] | None = None,
     ) -> None:
         """Open a memory; see the class for the arguments."""
-        if llm is not None:
-            raise ConfigError(f"llm=: {NO_LLM}")
-        if telemetry:
-            raise ConfigError("telemetry=: this version has no telemetry and sends nothing anywhere; leave it out")
+        if telemetry not in (None, False) and not isinstance(telemetry, TelemetryBase):
+            raise ConfigError(
+                f"telemetry={_kind(telemetry)}: expected a TelemetryBase; this version has none of its own and sends "
+                "nothing anywhere"
+            )
         self.config = MemoryConfig.of(config).at(path)
         self._bound = Scope()
         self._is_handle = False
         self._opened: list[Any] = []
         self._closed = [False]  # shared with the handles that scope() makes
         try:
-            self._parts = self._build(embedder, vector_store, history, clock)
+            self._parts = self._build(llm, embedder, vector_store, history, clock)
+            self._parts.telemetry = telemetry if isinstance(telemetry, TelemetryBase) else None
         except BaseException:
             self._release()
             raise
 
     def _build(
         self,
+        llm: Any | None,
         embedder: Any | None,
         vector_store: VectorStoreBase | None,
         history: HistoryBase | None,
         clock: Callable[[], datetime] | None,
     ) -> Parts:
         config = self.config
-        _check_parts(embedder, vector_store, history)
+        injected = any(part is not None for part in (llm, embedder, vector_store, history))
+        _check_parts(llm, embedder, vector_store, history)
         if vector_store is None:
             vector_store = self._opening(self._store())
         if history is None:
             history = self._opening(self._history(vector_store))
-        _check_parts(embedder, vector_store, history)
+        _check_parts(llm, embedder, vector_store, history)
         parts = Parts(
             embedder,
             vector_store,
@@ -83,11 +94,15 @@ class MemoryCore(MemoryBase):
             config.collection_name,
             clock or _utc_now,
             expected_dims=config.embedding_model_dims,
+            llm=llm,
         )
+        named = None if llm is not None else self._llm_named(injected)
+        if named is not None:
+            parts.llm = self._opening(LlmFactory.create(named.provider, named.config))
         if embedder is None:
-            parts.embedder_provider = self._embedder_provider(parts)
-            options = config.embedder.config if config.embedder else None
-            embedder = self._opening(EmbedderFactory.create(parts.embedder_provider, options))
+            chosen = self._embedder_named(parts, named)
+            parts.embedder_provider = chosen.provider
+            embedder = self._opening(EmbedderFactory.create(chosen.provider, chosen.config))
             parts.embedding_model = embedder
         dims = getattr(embedder, "dims", None)
         if isinstance(dims, int):
@@ -117,20 +132,31 @@ class MemoryCore(MemoryBase):
             return SQLiteManager(database=database)
         return SQLiteManager(path or self.config.file(), busy_timeout=self.config.busy_timeout)
 
-    def _embedder_provider(self, parts: Parts) -> str:
+    def _llm_named(self, injected: bool) -> ProviderConfig | None:
+        """Return which LLM is to be made: the configured one, or OpenAI's where its key is there.
+
+        Who injects a part, as a unit test does, gets no other that was not asked for.
+        """
+        if self.config.llm is not None:
+            return self.config.llm
+        return ProviderConfig(provider=_OPENAI) if not injected and os.environ.get("OPENAI_API_KEY") else None
+
+    def _embedder_named(self, parts: Parts, llm: ProviderConfig | None) -> ProviderConfig:
+        """Return which embedder is to be made: the configured one, the recorded one, or the LLM's vendor's."""
         if self.config.embedder is not None:
-            return self.config.embedder.provider
+            return self.config.embedder
+        default = _embedder_beside(llm)
         recorded = parts.recorded_embedder()
-        if recorded is None or recorded.provider in (None, _BUNDLED):
-            return _BUNDLED
-        name, provider = self.config.collection_name, recorded.provider
+        if recorded is None or recorded.provider in (None, default.provider):
+            return default
+        name, provider = self.config.collection_name, str(recorded.provider)
         if provider not in EmbedderFactory.names():
             raise ConfigError(
                 f"collection {name!r} was made by embedder {provider!r}, which is not known here: install the package "
                 "it comes from, EmbedderFactory.register it, or pass embedder="
             )
         logger.info("collection %r was made by embedder %r, which is used again", name, provider)
-        return provider
+        return ProviderConfig(provider=provider)
 
     def _opening(self, part: Any) -> Any:
         """Note a part as ours, to be closed with this object; injected ones are their owner's."""
@@ -149,13 +175,23 @@ class MemoryCore(MemoryBase):
     # -- parts --------------------------------------------------------------------------------------
 
     @property
+    def llm(self) -> Any:
+        """The LLM, or ``None``; may be replaced."""
+        return self._parts.llm
+
+    @llm.setter
+    def llm(self, llm: Any) -> None:
+        _check_parts(llm, self.embedding_model, self.vector_store, self.db)
+        self._parts.llm = llm
+
+    @property
     def embedding_model(self) -> Any:
         """The embedder; may be replaced."""
         return self._parts.embedding_model
 
     @embedding_model.setter
     def embedding_model(self, embedder: Any) -> None:
-        _check_parts(_given("embedding_model", embedder), self.vector_store, self.db)
+        _check_parts(self.llm, _given("embedding_model", embedder), self.vector_store, self.db)
         self._parts.embedding_model = embedder
         self._parts.embedder_provider = None
 
@@ -166,7 +202,7 @@ class MemoryCore(MemoryBase):
 
     @vector_store.setter
     def vector_store(self, store: VectorStoreBase) -> None:
-        _check_parts(self.embedding_model, _given("vector_store", store), self.db)
+        _check_parts(self.llm, self.embedding_model, _given("vector_store", store), self.db)
         self._parts.vector_store = store
 
     @property
@@ -176,7 +212,7 @@ class MemoryCore(MemoryBase):
 
     @db.setter
     def db(self, history: HistoryBase) -> None:
-        _check_parts(self.embedding_model, self.vector_store, _given("db", history))
+        _check_parts(self.llm, self.embedding_model, self.vector_store, _given("db", history))
         self._parts.db = history
 
     @property
@@ -228,22 +264,59 @@ class MemoryCore(MemoryBase):
             raise ValidationError("messages and data are two names of one argument; give one")
         if messages is None and data is None:
             raise ValidationError("messages: nothing was given; pass text, a message dict, or a list of them")
-        if infer or memory_type is not None or prompt is not None:
-            asked = "infer=True" if infer else f"memory_type={memory_type!r}" if memory_type is not None else "prompt"
-            raise ConfigError(
-                f"{asked} needs an LLM, which this version does not have yet; "
-                "leave it out to keep what was said verbatim"
-            )
-        inputs.reading(self._bound, scope, filters)
+        infers = self._infers(infer, prompt, memory_type)
+        reading = inputs.reading(self._bound, scope, filters)
+        identity = inputs.scope_of(self._bound, scope)
+        heard = inputs.heard(data if messages is None else messages)
         now = self._parts.clock()
-        return conductor.add_verbatim(
-            inputs.turns(data if messages is None else messages),
-            inputs.scope_of(self._bound, scope),
-            metadata=inputs.metadata(metadata),
+        said = planning.Said(
+            heard.turns,
+            heard.skipped,
+            identity,
+            inputs.typed(memory_type, inputs.metadata(metadata), identity),
             created_at=iso(now if timestamp is None else moment("timestamp", timestamp)),
             expiration_date=None if expiration_date is None else expiration(expiration_date),
             dry_run=dry_run,
+            wall=iso(now),
             now=now.timestamp(),
+        )
+        if not infers:
+            return adding.verbatim(said)
+        guidance = self._guidance(reading, inputs.guidance(prompt))
+        if memory_type is not None:
+            return adding.procedure(said, guidance)
+        two_pass = self.config.add_strategy == "two_pass"
+        return adding.two_pass(said, guidance) if two_pass else adding.single_pass(said, guidance)
+
+    def _infers(self, infer: bool | None, prompt: str | None, memory_type: str | None) -> bool:
+        """Tell whether an LLM takes part in an ``add``.
+
+        Raises:
+            ConfigError: It must, and there is none.
+            ValidationError: It must and must not.
+        """
+        asked = "prompt" if prompt is not None else None if memory_type is None else f"memory_type={memory_type!r}"
+        if infer is False and asked:
+            raise ValidationError(f"infer=False asks no LLM, and {asked} is for one; leave one of the two out")
+        there_is = self._parts.llm is not None
+        if not there_is and (infer or asked):
+            raise ConfigError(
+                f"{asked or 'infer=True'} needs an LLM, and this memory has none: {_WAYS_OUT}; "
+                "or leave it out, to keep what was said verbatim"
+            )
+        return there_is if infer is None else bool(infer)
+
+    def _guidance(self, reading: inputs.Reading, prompt: list[str]) -> adding.Guidance:
+        config = self.config
+        instructions = [config.custom_instructions] if config.custom_instructions else []
+        merging = [config.custom_update_memory_prompt] if config.custom_update_memory_prompt else []
+        return adding.Guidance(
+            reading,
+            instructions + prompt,
+            merging + prompt,
+            config.max_llm_chars,
+            config.max_llm_calls,
+            sees(self._parts.llm),
         )
 
     def _search(
@@ -314,6 +387,12 @@ class MemoryCore(MemoryBase):
     def _alive_at(self, show_expired: bool) -> float | None:
         return None if show_expired else self._parts.clock().timestamp()
 
+    async def _release_awaited(self) -> None:
+        """Release what parts hold of the event loop that is running."""
+        for part in () if self._is_handle else self._opened:
+            if callable(getattr(type(part), "aclose", None)):
+                await part.aclose()
+
     def _release(self) -> None:
         if self._is_handle:
             return  # the parts are those of the memory it was made from
@@ -325,13 +404,31 @@ class MemoryCore(MemoryBase):
                 close()
 
 
-def _check_parts(embedder: object, store: object, history: object) -> None:
+def _embedder_beside(llm: ProviderConfig | None) -> ProviderConfig:
+    """Return the embedder that goes with an LLM: OpenAI's beside OpenAI's own, with the same key.
+
+    An LLM at another ``base_url`` only speaks as OpenAI does; texts are not sent to OpenAI because of it.
+    """
+    if llm is None or llm.provider != _OPENAI or any("base_url" in key for key in llm.config):
+        return ProviderConfig(provider=_BUNDLED)
+    key = {"api_key": llm.config["api_key"]} if "api_key" in llm.config else {}
+    return ProviderConfig(provider=_OPENAI, config=key)
+
+
+def _check_parts(llm: object, embedder: object, store: object, history: object) -> None:
     """Refuse parts that cannot do their work; ``None`` is one still to be made.
 
     Raises:
         ConfigError: The message says which, and never shows it: configurations end up here by mistake,
             with keys in them.
     """
+    if llm is not None and (isinstance(llm, type) or not callable(getattr(llm, "generate_response", None))):
+        raise ConfigError(f"llm={_kind(llm)}: expected an object with generate_response(messages){_as_config(llm)}")
+    if inspect.iscoroutinefunction(getattr(llm, "generate_response", None)):
+        raise ConfigError(
+            f"llm={_kind(llm)}: generate_response(messages) does not block; call it agenerate_response, beside a "
+            "generate_response"
+        )
     if embedder is not None and (isinstance(embedder, type) or not callable(getattr(embedder, "embed", None))):
         raise ConfigError(f"embedder={_kind(embedder)}: expected an object with embed(text){_as_config(embedder)}")
     if inspect.iscoroutinefunction(getattr(embedder, "embed", None)):

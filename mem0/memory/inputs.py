@@ -19,19 +19,45 @@ MAX_MESSAGES = 10_000
 MAX_MESSAGE_BYTES = 1_000_000
 MAX_METADATA_BYTES = 64_000
 MAX_METADATA_DEPTH = 20
+MAX_PROMPT_CHARACTERS = 20_000
 
 #: How many results there are at most where nothing else is asked for.
 DEFAULT_LIMIT = 100
+
+#: What ``memory_type`` may be.
+PROCEDURAL = "procedural_memory"
 
 _UNSTORED_ROLES = ("system", "developer")
 
 
 class Turn(NamedTuple):
-    """One message worth keeping."""
+    """One message worth keeping.
+
+    Attributes:
+        text: Its text; empty where it has only pictures.
+        role: Who spoke, as ``user`` or ``assistant``.
+        actor_id: The speaker's name, where it was given.
+        number: Where it stands among the messages of its call.
+        images: Its pictures, as content parts of OpenAI's chat API.
+    """
 
     text: str
     role: str
-    actor_id: str | None
+    actor_id: str | None = None
+    number: int = 0
+    images: tuple[dict[str, Any], ...] = ()
+
+
+class Heard(NamedTuple):
+    """What a call was told.
+
+    Attributes:
+        turns: The messages worth keeping.
+        skipped: Parts of messages that cannot be read, each with its ``reason``.
+    """
+
+    turns: list[Turn]
+    skipped: list[dict[str, Any]]
 
 
 class Reading(NamedTuple):
@@ -124,10 +150,10 @@ def _merged(first: Scope, first_source: str, second: Mapping[str, str | None], s
 # -- what was said ----------------------------------------------------------------------------------
 
 
-def turns(messages: object) -> list[Turn]:
+def heard(messages: object) -> Heard:
     """Return the messages worth keeping: text, one message dict, or a list of either.
 
-    System messages and messages without text (only tool calls, only images) are left out.
+    System messages and messages with neither text nor picture (only tool calls) are left out.
 
     Raises:
         ValidationError: It has another shape, or is beyond a limit.
@@ -141,11 +167,17 @@ def turns(messages: object) -> list[Turn]:
         )
     if len(messages) > MAX_MESSAGES:
         raise ValidationError(f"messages: {len(messages)} in one call, {MAX_MESSAGES} are allowed; split them")
-    found = [_turn(f"messages[{number}]", message) for number, message in enumerate(messages)]
-    return [turn for turn in found if turn is not None]
+    found = Heard([], [])
+    for number, message in enumerate(messages):
+        turn, skipped = _turn(number, message)
+        found.skipped.extend(skipped)
+        if turn is not None and (turn.text or turn.images):
+            found.turns.append(turn)
+    return found
 
 
-def _turn(field: str, message: object) -> Turn | None:
+def _turn(number: int, message: object) -> tuple[Turn | None, list[dict[str, Any]]]:
+    field = f"messages[{number}]"
     if isinstance(message, str):
         message = {"role": "user", "content": message}
     if not isinstance(message, Mapping):
@@ -156,35 +188,64 @@ def _turn(field: str, message: object) -> Turn | None:
     name = message.get("name")
     if name is not None and not isinstance(name, str):
         raise ValidationError(f"{field}['name'] is {name!r}; it is text, or left out")
-    text = clean(_content(f"{field}['content']", message.get("content")))
-    if not text.strip() or role in _UNSTORED_ROLES:
-        return None
+    content, images, skipped = _content(number, message.get("content"))
+    text = clean(content)
+    if role in _UNSTORED_ROLES:
+        return None, []
+    if not text.strip():
+        text = ""
     if len(text.encode()) > MAX_MESSAGE_BYTES:
         raise ValidationError(f"{field}: {len(text.encode())} bytes, {MAX_MESSAGE_BYTES} are allowed; split the text")
-    return Turn(text, clean(role), clean(name) if name else None)
+    return Turn(text, clean(role), clean(name) if name else None, number, tuple(images)), skipped
 
 
-def _content(field: str, content: object) -> str:
+def _content(number: int, content: object) -> tuple[str, list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the text of a message, its pictures, and the parts that are neither."""
+    field = f"messages[{number}]['content']"
     if content is None:
-        return ""
+        return "", [], []
     if isinstance(content, str):
-        return content
+        return content, [], []
     if isinstance(content, Mapping):
         content = [content]
     if not isinstance(content, Sequence):
         raise ValidationError(f"{field}: expected text, a list of content parts, or None, not {_kind(content)}")
-    texts = []
-    for number, part in enumerate(content):
+    texts: list[str] = []
+    images: list[dict[str, Any]] = []
+    skipped: list[dict[str, Any]] = []
+    for place, part in enumerate(content):
         if isinstance(part, str):
             texts.append(part)
-        elif isinstance(part, Mapping):
-            text = part.get("text") or ""
-            if not isinstance(text, str):
-                raise ValidationError(f"{field}[{number}]['text'] is {_kind(text)}, not text")
-            texts.append(text)
-        else:
-            raise ValidationError(f"{field}[{number}]: expected a content part, not {_kind(part)}")
-    return "\n".join(text for text in texts if text)
+            continue
+        if not isinstance(part, Mapping):
+            raise ValidationError(f"{field}[{place}]: expected a content part, not {_kind(part)}")
+        text = part.get("text") or ""
+        if not isinstance(text, str):
+            raise ValidationError(f"{field}[{place}]['text'] is {_kind(text)}, not text")
+        image = _image(part)
+        if image is not None:
+            images.append(image)
+        elif not text and "text" not in part:
+            kind = str(part.get("type"))[:40]
+            skipped.append({"message": number, "part": place, "reason": f"a part of type {kind!r} is not read"})
+        texts.append(text)
+    return "\n".join(text for text in texts if text), images, skipped
+
+
+def _image(part: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a picture as a content part of OpenAI's chat API, from that or another vendor's form."""
+    url = part.get("image_url")
+    if isinstance(url, str):
+        return {"type": "image_url", "image_url": {"url": url}}
+    if isinstance(url, Mapping) and isinstance(url.get("url"), str):
+        return {"type": "image_url", "image_url": dict(url)}
+    source = part.get("source")
+    if part.get("type") != "image" or not isinstance(source, Mapping):
+        return None
+    if isinstance(source.get("url"), str):
+        return {"type": "image_url", "image_url": {"url": source["url"]}}
+    data = f"data:{source.get('media_type')};base64,{source.get('data')}"
+    return {"type": "image_url", "image_url": {"url": data}}
 
 
 def new_text(data: object, text: object) -> str | None:
@@ -257,6 +318,40 @@ def _json_value(field: str, value: object, depth: int) -> Any:
         f"{field}={value!r}: {_kind(value)} is not stored; JSON has text, finite numbers of 64 bits, true, false, "
         "null, lists and dicts (write a date as .isoformat())"
     )
+
+
+def guidance(prompt: object) -> list[str]:
+    """Return what one call wants of the LLM besides, as lines of its prompt.
+
+    Raises:
+        ValidationError: It is no text, or too long.
+    """
+    if prompt is None:
+        return []
+    if not isinstance(prompt, str):
+        raise ValidationError(f"prompt={prompt!r}: expected text, not {_kind(prompt)}")
+    if len(prompt) > MAX_PROMPT_CHARACTERS:
+        raise ValidationError(f"prompt: {len(prompt)} characters, {MAX_PROMPT_CHARACTERS} are allowed")
+    return [clean(prompt)] if prompt.strip() else []
+
+
+def typed(memory_type: object, metadata: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
+    """Return the metadata of a memory of a type, which is found again by ``filters={"memory_type": ...}``.
+
+    Raises:
+        ValidationError: There is no such type, it lacks its agent, or ``metadata`` names another one.
+    """
+    if memory_type is None:
+        return dict(metadata)
+    if memory_type != PROCEDURAL:
+        raise ValidationError(f"memory_type={memory_type!r}: there is {PROCEDURAL!r}; leave it out for facts")
+    if scope.agent_id is None:
+        raise ValidationError(f"memory_type={PROCEDURAL!r} tells what an agent did: pass its agent_id")
+    if metadata.get("memory_type", memory_type) != memory_type:
+        raise ValidationError(
+            f"memory_type={memory_type!r} and metadata['memory_type']={metadata['memory_type']!r} differ; give one"
+        )
+    return {**metadata, "memory_type": memory_type}
 
 
 # -- small things -----------------------------------------------------------------------------------

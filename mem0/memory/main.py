@@ -18,12 +18,14 @@ class Memory(MemoryCore):
 
     Args:
         config: A :class:`~mem0.MemoryConfig`, a dict of the same shape, or nothing.
-        llm: Refused: this version keeps what it is told as it was said.
+        llm: An LLM to use instead of the configured one: an :class:`~mem0.llms.base.LLMBase`, or any
+            object with ``generate_response(messages)``.
         embedder: An embedder to use instead of the configured one: an
             :class:`~mem0.embeddings.base.EmbeddingBase`, or any object with ``embed(text)``.
         vector_store: A vector store to use instead of the configured one.
         history: A history to use instead of the configured one.
-        telemetry: May be ``False``, which says what is the case anyway; refused otherwise.
+        telemetry: A :class:`~mem0.memory.telemetry.TelemetryBase` that is told which verbs were called and
+            how much they did.  Default: none, and nothing is told or sent.
         path: The SQLite file, or ``":memory:"``; the same as ``config["path"]``.
         clock: Where the time is taken from; returns an aware datetime.
 
@@ -59,29 +61,36 @@ class Memory(MemoryCore):
             agent_id: The agent it belongs to.
             run_id: The run or session it belongs to.
             metadata: The user's own data, JSON, kept beside each memory.
-            filters: Which memories an LLM would be offered; checked, and otherwise unused without one.
-            prompt: Guidance for an LLM; refused without one.
+            filters: Which memories the LLM is offered, and so may replace; checked, and otherwise unused
+                without one.
+            prompt: What the LLM shall mind besides, in this call.
             data: Another name of ``messages``.
-            infer: Whether an LLM distils facts; ``False`` and ``None`` keep the messages verbatim.
+            infer: Whether the LLM distils facts; ``False`` keeps the messages verbatim.  Default: whether
+                there is one.
             timestamp: When it was said, as datetime, ISO-8601 text or Unix seconds (naive means UTC);
                 becomes ``created_at``.  Default: now.
             expiration_date: After this the memory is no longer found; a bare date ends with that day, UTC.
-            memory_type: Refused without an LLM.
-            dry_run: Say what would happen, embed and store nothing.
+            memory_type: ``"procedural_memory"`` keeps a summary of an agent's run; needs ``agent_id``.
+            dry_run: Say what would happen, store nothing; the LLM is asked all the same.
 
         Returns:
-            One dict per change: ``id``, ``memory``, ``event`` (``ADD``, or ``NONE`` with the id of the
-            memory that said the same already).  Empty for empty input.
+            One dict per change: ``id``, ``memory``, ``event`` (``ADD``, ``UPDATE``, ``DELETE``, or ``NONE``
+            with the id of the memory that said the same already), ``previous_memory`` where there was one,
+            ``verified`` where the LLM quoted what it rests on.  ``.rejected`` lists what could not be used.
+            Empty for empty input, and where the LLM found nothing worth keeping.
 
         Raises:
             ValidationError: An argument cannot be accepted; nothing was stored.
-            ConfigError: What was asked for needs an LLM.
+            ConfigError: What was asked for needs an LLM, and there is none.
+            LLMError: The LLM failed; nothing was stored, and ``retryable`` says whether to try again.
+            LLMResponseError: Twice its reply could not be used; nothing was stored.
             EmbeddingError: The embedder failed; nothing was stored.
             StorageError: Store or history refused; nothing was stored.
         """
         parts = self._open()
         scope = {"user_id": user_id, "agent_id": agent_id, "run_id": run_id}
         return run(
+            "add",
             self._add(
                 messages,
                 data,
@@ -140,7 +149,9 @@ class Memory(MemoryCore):
         """
         parts = self._open()
         scope = {"user_id": user_id, "agent_id": agent_id, "run_id": run_id}
-        return run(self._search(query, scope, limit, filters, top_k, threshold, rerank, explain, show_expired), parts)
+        return run(
+            "search", self._search(query, scope, limit, filters, top_k, threshold, rerank, explain, show_expired), parts
+        )
 
     def get_all(
         self,
@@ -175,11 +186,11 @@ class Memory(MemoryCore):
         """
         parts = self._open()
         scope = {"user_id": user_id, "agent_id": agent_id, "run_id": run_id}
-        return run(self._get_all(scope, limit, filters, offset, top_k, show_expired), parts)
+        return run("get_all", self._get_all(scope, limit, filters, offset, top_k, show_expired), parts)
 
     def get(self, memory_id: str) -> MemoryDict | None:
         """Return a memory by its id, expired or not, or ``None``."""
-        return run(conductor.get(inputs.memory_id(memory_id), self._bound), self._open())
+        return run("get", conductor.get(inputs.memory_id(memory_id), self._bound), self._open())
 
     def update(
         self,
@@ -206,7 +217,7 @@ class Memory(MemoryCore):
             ValidationError: An argument cannot be accepted.
             ConflictError: The memory kept changing meanwhile.
         """
-        return run(self._update(memory_id, data, metadata, text), self._open())
+        return run("update", self._update(memory_id, data, metadata, text), self._open())
 
     def delete(self, memory_id: str, *, purge: bool = False) -> DeletionDict:
         """Delete a memory; its history stays, unless ``purge`` removes every trace of it from the disk.
@@ -217,7 +228,7 @@ class Memory(MemoryCore):
         Raises:
             MemoryNotFoundError: No such memory, or not in this handle's scope.
         """
-        return run(conductor.delete(inputs.memory_id(memory_id), self._bound, purge=purge), self._open())
+        return run("delete", conductor.delete(inputs.memory_id(memory_id), self._bound, purge=purge), self._open())
 
     def delete_all(
         self, user_id: object = None, agent_id: object = None, run_id: object = None, *, purge: bool = False
@@ -231,15 +242,17 @@ class Memory(MemoryCore):
             ValidationError: No id was given; ``"*"`` is an id like any other.
         """
         parts = self._open()
-        return run(self._delete_all({"user_id": user_id, "agent_id": agent_id, "run_id": run_id}, purge), parts)
+        return run(
+            "delete_all", self._delete_all({"user_id": user_id, "agent_id": agent_id, "run_id": run_id}, purge), parts
+        )
 
     def reset(self, *, purge: bool = False) -> DeletionDict:
         """Delete this collection and its history; other collections in the file stay."""
-        return run(self._reset(purge), self._open())
+        return run("reset", self._reset(purge), self._open())
 
     def history(self, memory_id: str) -> list[HistoryDict]:
         """Return a memory's changes, oldest first; ``[]`` for an unknown id."""
-        return run(conductor.history(inputs.memory_id(memory_id), self._bound), self._open())
+        return run("history", conductor.history(inputs.memory_id(memory_id), self._bound), self._open())
 
     def close(self) -> None:
         """Release everything; the object and its handles cannot be used afterwards.
@@ -282,6 +295,7 @@ class AsyncMemory(MemoryCore):
         parts = self._open()
         scope = {"user_id": user_id, "agent_id": agent_id, "run_id": run_id}
         return await run_async(
+            "add",
             self._add(
                 messages,
                 data,
@@ -317,7 +331,7 @@ class AsyncMemory(MemoryCore):
         parts = self._open()
         scope = {"user_id": user_id, "agent_id": agent_id, "run_id": run_id}
         return await run_async(
-            self._search(query, scope, limit, filters, top_k, threshold, rerank, explain, show_expired), parts
+            "search", self._search(query, scope, limit, filters, top_k, threshold, rerank, explain, show_expired), parts
         )
 
     async def get_all(
@@ -335,11 +349,11 @@ class AsyncMemory(MemoryCore):
         """See :meth:`Memory.get_all`."""
         parts = self._open()
         scope = {"user_id": user_id, "agent_id": agent_id, "run_id": run_id}
-        return await run_async(self._get_all(scope, limit, filters, offset, top_k, show_expired), parts)
+        return await run_async("get_all", self._get_all(scope, limit, filters, offset, top_k, show_expired), parts)
 
     async def get(self, memory_id: str) -> MemoryDict | None:
         """See :meth:`Memory.get`."""
-        return await run_async(conductor.get(inputs.memory_id(memory_id), self._bound), self._open())
+        return await run_async("get", conductor.get(inputs.memory_id(memory_id), self._bound), self._open())
 
     async def update(
         self,
@@ -350,11 +364,13 @@ class AsyncMemory(MemoryCore):
         text: str | None = None,
     ) -> MemoryDict:
         """See :meth:`Memory.update`."""
-        return await run_async(self._update(memory_id, data, metadata, text), self._open())
+        return await run_async("update", self._update(memory_id, data, metadata, text), self._open())
 
     async def delete(self, memory_id: str, *, purge: bool = False) -> DeletionDict:
         """See :meth:`Memory.delete`."""
-        return await run_async(conductor.delete(inputs.memory_id(memory_id), self._bound, purge=purge), self._open())
+        return await run_async(
+            "delete", conductor.delete(inputs.memory_id(memory_id), self._bound, purge=purge), self._open()
+        )
 
     async def delete_all(
         self, user_id: object = None, agent_id: object = None, run_id: object = None, *, purge: bool = False
@@ -362,19 +378,20 @@ class AsyncMemory(MemoryCore):
         """See :meth:`Memory.delete_all`."""
         parts = self._open()
         return await run_async(
-            self._delete_all({"user_id": user_id, "agent_id": agent_id, "run_id": run_id}, purge), parts
+            "delete_all", self._delete_all({"user_id": user_id, "agent_id": agent_id, "run_id": run_id}, purge), parts
         )
 
     async def reset(self, *, purge: bool = False) -> DeletionDict:
         """See :meth:`Memory.reset`."""
-        return await run_async(self._reset(purge), self._open())
+        return await run_async("reset", self._reset(purge), self._open())
 
     async def history(self, memory_id: str) -> list[HistoryDict]:
         """See :meth:`Memory.history`."""
-        return await run_async(conductor.history(inputs.memory_id(memory_id), self._bound), self._open())
+        return await run_async("history", conductor.history(inputs.memory_id(memory_id), self._bound), self._open())
 
     async def close(self) -> None:
         """See :meth:`Memory.close`."""
+        await self._release_awaited()
         await in_thread(self._release)
 
     def __await__(self) -> Generator[Any, None, AsyncMemory]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from mem0.embeddings.base import embed_texts, embed_texts_async, offers
 from mem0.exceptions import ConfigError, Mem0Error, StorageError
+from mem0.llms.base import Message, Reply, ask, ask_async, is_awaitable
 from mem0.memory.commit import Committer, require_same_embedder
 from mem0.times import iso
 from mem0.types import Change, Embedder, HistoryRow, Outcome, Record, Scope, Usage
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mem0.history.base import HistoryBase
+    from mem0.memory.telemetry import TelemetryBase
     from mem0.vector_stores.base import Candidates, Query, VectorStoreBase
 
 Result = TypeVar("Result")
@@ -40,6 +42,8 @@ class Parts:
     clock: Callable[[], datetime]
     embedder_provider: str | None = None
     expected_dims: int | None = None
+    llm: Any = None
+    telemetry: TelemetryBase | None = None
 
     @property
     def committer(self) -> Committer:
@@ -159,6 +163,30 @@ class Embed(Operation):
         usage.embed_calls += answer.vectors is not None
 
 
+@dataclass(frozen=True)
+class Ask(Operation):
+    """Ask the LLM; the answer is a :class:`~mem0.llms.base.Reply`."""
+
+    messages: list[Message]
+    json_reply: bool = False
+    tools: Sequence[Mapping[str, Any]] | None = None
+    stage = "llm"
+
+    def run(self, parts: Parts) -> Reply:
+        return ask(parts.llm, self.messages, json_reply=self.json_reply, tools=self.tools)
+
+    async def run_async(self, parts: Parts) -> Reply:
+        if is_awaitable(parts.llm):
+            return await ask_async(parts.llm, self.messages, json_reply=self.json_reply, tools=self.tools)
+        reply: Reply = await super().run_async(parts)
+        return reply
+
+    def count(self, usage: Usage, answer: Reply) -> None:
+        usage.llm_calls += 1
+        usage.prompt_tokens += answer.tokens.prompt
+        usage.completion_tokens += answer.tokens.completion
+
+
 class _StoreOperation(Operation):
     """Something asked of the store; its foreign errors become ours."""
 
@@ -232,15 +260,19 @@ class Holders(Operation):
 
 @dataclass(frozen=True)
 class Commit(Operation):
-    """Carry out changes and record them, wholly or not at all."""
+    """Carry out changes and record them, wholly or not at all.
+
+    With ``whole``, none is carried out where one of them cannot be any more.
+    """
 
     changes: Sequence[Change]
     embedder: Embedder | None
+    whole: bool = False
     stage = "commit"
 
     def run(self, parts: Parts) -> list[Outcome]:
         now = parts.clock()
-        return parts.committer.commit(self.changes, self.embedder, iso(now), now.timestamp())
+        return parts.committer.commit(self.changes, self.embedder, iso(now), now.timestamp(), whole=self.whole)
 
 
 @dataclass(frozen=True)

@@ -57,12 +57,40 @@ def patched(payload: Mapping[str, Any], text: str | None, metadata: Mapping[str,
     new = {key: value for key, value in new.items() if value is not None or key not in metadata}
     ours = dict(own_notes(payload))
     if text is not None:
+        ours.pop("source", None)  # what somebody writes by hand rests on no message
         role = payload.get("role") if ours.get("turn") else None
         new["data"], new["hash"] = text, text_hash(text)
         ours["fingerprint"] = fingerprint(text, Scope.of(payload), role)
     new["updated_at"] = now
     new["_mem0"] = {**ours, "version": version(payload) + 1}
     return new
+
+
+def superseded(
+    payload: Mapping[str, Any], text: str, metadata: Mapping[str, Any], now: str, expiration_date: str | None
+) -> dict[str, Any]:
+    """Return the payload of a memory that an LLM replaced: distilled from now on, and nobody's own words."""
+    new = patched({key: value for key, value in payload.items() if key != "role"}, text, metadata, now)
+    if expiration_date is not None:
+        new["expiration_date"] = expiration_date
+    new["_mem0"] |= {"turn": False, "fingerprint": fingerprint(text, Scope.of(payload), None)}
+    return new
+
+
+def says_the_same(new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
+    """Tell whether two payloads of one memory have the same text, by the rule of duplicates."""
+    return same_text(new["data"]) == same_text(str(old.get("data")))
+
+
+def with_source(payload: Mapping[str, Any], quote: str, *, verified: bool) -> dict[str, Any]:
+    """Return a payload with the words it rests on, and whether they were said."""
+    return {**payload, "_mem0": {**payload["_mem0"], "source": {"quote": quote, "verified": verified}}}
+
+
+def with_notes_of(payload: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a payload with what is noted of another one that has the same text."""
+    kept = {key: value for key, value in other["_mem0"].items() if key in ("source", "dense", "cut")}
+    return {**payload, "_mem0": {**payload["_mem0"], **kept}}
 
 
 def same_but_for_time(new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:

@@ -6,11 +6,12 @@ import time
 from typing import Any
 
 from mem0.memory.operations import Operation, Parts, Result, Verb
+from mem0.memory.telemetry import report
 from mem0.types import MemoryList, Usage
 
 
-def run(verb: Verb[Result], parts: Parts) -> Result:
-    """Drive a verb to its end, blocking."""
+def run(name: str, verb: Verb[Result], parts: Parts) -> Result:
+    """Drive a verb to its end, blocking; ``name`` is what it is published as."""
     usage = Usage()
     step, value = verb.send, None
     while True:
@@ -18,6 +19,7 @@ def run(verb: Verb[Result], parts: Parts) -> Result:
             operation = step(value)
         except StopIteration as stop:
             result: Result = _with_usage(stop.value, usage)
+            report(parts.telemetry, name, result, usage)
             return result
         started = time.perf_counter()
         try:
@@ -28,7 +30,7 @@ def run(verb: Verb[Result], parts: Parts) -> Result:
             _account(usage, operation, value, started)
 
 
-async def run_async(verb: Verb[Result], parts: Parts) -> Result:
+async def run_async(name: str, verb: Verb[Result], parts: Parts) -> Result:
     """Drive a verb to its end, awaiting."""
     usage = Usage()
     step, value = verb.send, None
@@ -37,6 +39,7 @@ async def run_async(verb: Verb[Result], parts: Parts) -> Result:
             operation = step(value)
         except StopIteration as stop:
             result: Result = _with_usage(stop.value, usage)
+            report(parts.telemetry, name, result, usage)
             return result
         started = time.perf_counter()
         try:

@@ -1,4 +1,4 @@
-"""What to test an agent, an embedder or a vector store with; needs no network, no key and no pytest.
+"""What to test an agent, or a provider for the library, with; needs no network, no key and no pytest.
 
 Doubles, each a real subclass of what it stands for:
 
@@ -9,7 +9,7 @@ Doubles, each a real subclass of what it stands for:
             m.add("I'm allergic to peanuts.", user_id="alice")
             assert "peanuts" in m.search("peanuts?", user_id="alice")[0]["memory"]
 
-Contracts, classes of tests that every embedder or vector store must pass:
+Contracts, classes of tests that every LLM, embedder or vector store must pass:
 
     from mem0.testing import VectorStoreContract
 
@@ -20,9 +20,12 @@ Contracts, classes of tests that every embedder or vector store must pass:
 
 from mem0.testing.clock import FrozenClock
 from mem0.testing.contracts.embedder import EmbedderContract
+from mem0.testing.contracts.llm import LLMContract
 from mem0.testing.contracts.vector_store import VectorStoreContract
 from mem0.testing.embedder import DeterministicEmbedding
+from mem0.testing.llm import LLMCall, ScriptedLLM
 from mem0.testing.memories import async_memory, memory
+from mem0.testing.telemetry import RecordingTelemetry
 from mem0.testing.vector_store import FailingVectorStore, StoreCall
 
 __all__ = [
@@ -30,6 +33,10 @@ __all__ = [
     "EmbedderContract",
     "FailingVectorStore",
     "FrozenClock",
+    "LLMCall",
+    "LLMContract",
+    "RecordingTelemetry",
+    "ScriptedLLM",
     "StoreCall",
     "VectorStoreContract",
     "async_memory",

@@ -9,7 +9,9 @@ from typing import Any
 from mem0.configs.base import MemoryConfig
 from mem0.embeddings.base import EmbeddingBase
 from mem0.history.base import HistoryBase
+from mem0.llms.base import LLMBase
 from mem0.memory.main import AsyncMemory, Memory
+from mem0.memory.telemetry import TelemetryBase
 from mem0.testing.clock import FrozenClock
 from mem0.testing.embedder import DeterministicEmbedding
 from mem0.vector_stores.base import VectorStoreBase
@@ -18,9 +20,11 @@ from mem0.vector_stores.base import VectorStoreBase
 def memory(
     config: MemoryConfig | Mapping[str, Any] | None = None,
     *,
+    llm: LLMBase | Any | None = None,
     embedder: EmbeddingBase | Any | None = None,
     vector_store: VectorStoreBase | None = None,
     history: HistoryBase | None = None,
+    telemetry: TelemetryBase | None = None,
     path: str | None = None,
     clock: Callable[[], datetime] | None = None,
 ) -> Memory:
@@ -29,35 +33,41 @@ def memory(
     The arguments are those of :class:`~mem0.Memory`.  What is not given differs from there:
 
     Args:
-        config: A configuration; an embedder or a path named in it counts as given.
+        config: A configuration; what is named in it counts as given.
+        llm: Default: none, so that ``add`` keeps what it is told verbatim.
         embedder: Default: a :class:`DeterministicEmbedding`, found again as ``m.embedding_model``.
         vector_store: Default: SQLite, at ``path``.
         history: Default: beside the memories.
+        telemetry: Default: none.
         path: Default: ``":memory:"``.
         clock: Default: a :class:`FrozenClock`, standing at the first moment of 2026.  To move it, pass
             one of your own.
     """
-    return Memory(**_arguments(config, embedder, vector_store, history, path, clock))
+    return Memory(**_arguments(config, llm, embedder, vector_store, history, telemetry, path, clock))
 
 
 def async_memory(
     config: MemoryConfig | Mapping[str, Any] | None = None,
     *,
+    llm: LLMBase | Any | None = None,
     embedder: EmbeddingBase | Any | None = None,
     vector_store: VectorStoreBase | None = None,
     history: HistoryBase | None = None,
+    telemetry: TelemetryBase | None = None,
     path: str | None = None,
     clock: Callable[[], datetime] | None = None,
 ) -> AsyncMemory:
     """Return an :class:`~mem0.AsyncMemory` made as :func:`memory` makes its own."""
-    return AsyncMemory(**_arguments(config, embedder, vector_store, history, path, clock))
+    return AsyncMemory(**_arguments(config, llm, embedder, vector_store, history, telemetry, path, clock))
 
 
 def _arguments(
     config: MemoryConfig | Mapping[str, Any] | None,
+    llm: Any | None,
     embedder: Any | None,
     vector_store: VectorStoreBase | None,
     history: HistoryBase | None,
+    telemetry: TelemetryBase | None,
     path: str | None,
     clock: Callable[[], datetime] | None,
 ) -> dict[str, Any]:
@@ -68,9 +78,11 @@ def _arguments(
         path = ":memory:"
     return {
         "config": settings,
+        "llm": llm,
         "embedder": embedder,
         "vector_store": vector_store,
         "history": history,
+        "telemetry": telemetry,
         "path": path,
         "clock": clock or FrozenClock(),
     }

@@ -18,6 +18,7 @@ from mem0.exceptions import ConfigError, MissingDependencyError
 # What to install where a package is missing that one of our providers imports; as in pyproject.toml.
 _INSTALL = {
     "numpy": "numpy>=1.24,<3",
+    "openai": "openai>=1.56,<4",
     "onnxruntime": "onnxruntime>=1.19,<2",
     "tokenizers": "tokenizers>=0.15,<1",
 }
@@ -90,12 +91,23 @@ class _Factory:
         return sorted({*cls.providers, *(entry.name for entry in metadata.entry_points(group=cls.group))})
 
 
+class LlmFactory(_Factory):
+    """Makes LLMs."""
+
+    kind = "llm"
+    group = "mem0.llms"
+    providers: ClassVar[dict[str, str]] = {"openai": "mem0.llms.openai.OpenAILLM"}
+
+
 class EmbedderFactory(_Factory):
     """Makes embedders."""
 
     kind = "embedder"
     group = "mem0.embedders"
-    providers: ClassVar[dict[str, str]] = {"onnx": "mem0.embeddings.onnx.OnnxEmbedding"}
+    providers: ClassVar[dict[str, str]] = {
+        "onnx": "mem0.embeddings.onnx.OnnxEmbedding",
+        "openai": "mem0.embeddings.openai.OpenAIEmbedding",
+    }
 
 
 class VectorStoreFactory(_Factory):

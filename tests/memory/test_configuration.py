@@ -15,7 +15,14 @@ import pytest
 
 from mem0 import AsyncMemory, ClosedError, ConfigError, Memory, MemoryConfig, MissingDependencyError, StorageError
 from mem0.history.sqlite import SQLiteManager
-from mem0.testing import DeterministicEmbedding, FailingVectorStore, FrozenClock, memory
+from mem0.testing import (
+    DeterministicEmbedding,
+    FailingVectorStore,
+    FrozenClock,
+    RecordingTelemetry,
+    ScriptedLLM,
+    memory,
+)
 from mem0.utils.factory import EmbedderFactory, VectorStoreFactory
 from mem0.vector_stores.sqlite import SQLiteVectorStore
 
@@ -133,7 +140,7 @@ class TestMistakes:
             ({"vectorstore": {}}, "did you mean 'vector_store'"),
             ({"collection": "x"}, "did you mean 'collection_name'"),
             ({"history_path": "x"}, "did you mean 'history_db_path'"),
-            ({"zzz": 1}, "unknown key; there are: busy_timeout, cache_mb, collection_name"),
+            ({"zzz": 1}, "unknown key; there are: add_strategy, busy_timeout, cache_mb, collection_name"),
             ({"embedder": {"provider": "onnx", "confg": {}}}, r"\['embedder'\]\['confg'\].*did you mean 'config'"),
             ({"embedder": {"config": {}}}, r"config\['embedder'\]\['provider'\] is missing"),
             ({"embedder": {"provider": "onx"}}, "embedder provider 'onx' is unknown; did you mean 'onnx'"),
@@ -152,10 +159,17 @@ class TestMistakes:
             ),
             ({"path": "a", "vector_store": {"provider": "sqlite", "config": {"path": "b"}}}, "mean the same"),
             ({"graph_store": {"provider": "neo4j"}}, r"config\['graph_store'\]: there is no graph store; leave it out"),
-            ({"llm": {"provider": "openai"}}, r"config\['llm'\]: this version has no LLM yet.*leave it out"),
+            ({"llm": {"provider": "opnai"}}, "llm provider 'opnai' is unknown; did you mean 'openai'"),
+            ({"llm": {"provider": "openai", "config": {"modle": "x"}}}, "did you mean 'model'"),
+            ({"add_strategy": "three_pass"}, r"config\['add_strategy'\].*'single_pass' or 'two_pass'"),
+            ({"max_llm_calls": 0}, r"config\['max_llm_calls'\]=0"),
+            (
+                {"custom_update_memory_prompt": "x", "add_strategy": "single_pass"},
+                "custom_update_memory_prompt'.* is for add_strategy='two_pass'",
+            ),
             ({"reranker": {"provider": "cohere"}}, r"config\['reranker'\]"),
-            ({"custom_instructions": "Only food"}, r"config\['custom_instructions'\].*no LLM"),
-            ({"custom_fact_extraction_prompt": "x"}, "custom_fact_extraction_prompt"),
+            ({"custom_instructions": "a", "custom_prompt": "b"}, r"\['custom_prompt'\] and .* differ; give one"),
+            ({"custom_instructions": "x" * 20_001}, r"config\['custom_instructions'\] \(a str\)"),
             ({"busy_timeout": 0}, r"config\['busy_timeout'\]=0: Input should be greater than 0"),
             ({"embedding_model_dims": 0}, r"config\['embedding_model_dims'\]=0"),
             ({"collection_name": ""}, r"config\['collection_name'\]"),
@@ -179,8 +193,10 @@ class TestMistakes:
         [
             ({"path": "a", "config": {"path": "b"}}, "path='a' and config.*'b' mean the same"),
             ({"path": 5}, "path"),
-            ({"llm": object()}, "llm=: this version has no LLM yet"),
-            ({"telemetry": True}, "telemetry=: this version has no telemetry"),
+            ({"llm": object()}, r"llm=<object>: expected an object with generate_response"),
+            ({"llm": {"provider": "openai", "config": {"api_key": SECRET}}}, r"llm=<dict>.*config="),
+            ({"llm": ScriptedLLM}, "llm=<the class ScriptedLLM>"),
+            ({"telemetry": True}, "telemetry=<bool>: expected a TelemetryBase"),
             ({"embedder": "onnx"}, "embedder=<str>: expected an object with embed"),
             ({"embedder": {"provider": "onnx", "config": {"api_key": SECRET}}}, r"embedder=<dict>.*config="),
             ({"embedder": DeterministicEmbedding}, "embedder=<the class DeterministicEmbedding>"),
@@ -207,6 +223,21 @@ class TestMistakes:
         with pytest.raises(ConfigError, match="call it aembed"):
             memory(embedder=Awaited())
 
+    def test_an_llm_that_only_awaits(self) -> None:
+        class Awaited:
+            async def generate_response(self, messages: list[Any]) -> str:
+                return ""
+
+        with pytest.raises(ConfigError, match="call it agenerate_response"):
+            memory(llm=Awaited())
+
+    @pytest.mark.parametrize("older", ["custom_prompt", "custom_fact_extraction_prompt"])
+    def test_older_names_of_the_instructions(self, older: str) -> None:
+        assert MemoryConfig.of({older: "Only food", "custom_instructions": None}).custom_instructions == "Only food"
+
+    def test_a_prompt_for_merging_means_two_passes(self) -> None:
+        assert MemoryConfig.of({"custom_update_memory_prompt": "Keep both"}).add_strategy == "two_pass"
+
     def test_telemetry_that_is_off_is_what_there_is(self) -> None:
         Memory(path=":memory:", telemetry=False, embedder=DeterministicEmbedding()).close()
 
@@ -220,7 +251,8 @@ class TestSecrets:
             {"embedder": {"provider": "onnx", "api_key": SECRET}},
             {"embedder": [SECRET]},
             {"embedder": {"provider": "onnx", "config": SECRET}},
-            {"llm": {"provider": "openai", "config": {"api_key": SECRET}}},
+            {"llm": {"provider": "openai", "config": {"api_key": SECRET, "modle": "x"}}},
+            {"llm": {"provider": "openai", "config": {"api_key": SECRET, "base_url": "a", "openai_base_url": "b"}}},
             {"vector_store": {"config": {"url": "http://h", "api_key": SECRET}}},
             {"vector_store": {"provider": "sqlite", "config": {"api_key": SECRET}}},
             {"busy_timeout": SECRET},
@@ -411,9 +443,9 @@ class TestClosing:
 
 
 class TestEnvironment:
-    def test_no_variable_chooses_a_provider(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_no_other_variable_chooses_a_provider(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in (
-            "OPENAI_API_KEY",
+            "ANTHROPIC_API_KEY",
             "MEM0_API_KEY",
             "MEM0_EMBEDDER",
             "EMBEDDING_DIMS",
@@ -424,8 +456,9 @@ class TestEnvironment:
         with Memory(path=":memory:") as m:
             assert (m.embedding_model.model, m.embedding_model.dims) == ("all-MiniLM-L6-v2", 384)
             assert type(m.vector_store) is SQLiteVectorStore
+            assert m.llm is None
             assert m.add("likes tea")[0]["event"] == "ADD"
-        assert not [name for name in sys.modules if name.split(".")[0] in ("openai", "qdrant_client", "posthog")]
+        assert not [name for name in sys.modules if name.split(".")[0] in ("qdrant_client", "posthog")]
 
     def test_memory_text_is_never_logged_above_debug(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.INFO)
@@ -474,7 +507,7 @@ class TestFactories:
             "    def embed(self, text): return [1.0, self.config['n']]\n"
         )
         monkeypatch.syspath_prepend(tmp_path)
-        assert EmbedderFactory.names() == ["onnx", "theirs"]
+        assert EmbedderFactory.names() == ["onnx", "openai", "theirs"]
         assert "theirs_embedder" not in sys.modules
         made = EmbedderFactory.create("theirs", {"n": 3.0})
         assert made.embed("x") == [1.0, 3.0]
@@ -507,3 +540,30 @@ class TestFactories:
 
 def test_home_is_not_touched_by_these_tests(home: Path) -> None:
     assert os.environ["MEM0_DIR"] == str(home)
+
+
+class TestTelemetry:
+    def test_every_verb_is_told_by_name_and_number(self) -> None:
+        telemetry = RecordingTelemetry()
+        llm = ScriptedLLM([{"memory": [{"text": "Likes tea"}]}])
+        with memory(telemetry=telemetry, llm=llm) as m:
+            (added,) = m.add("I like tea", user_id="alice")
+            m.search("tea", user_id="alice")
+            m.get(added["id"])
+            m.delete(added["id"])
+        assert telemetry.events == [
+            ("mem0.add", {"results": 1, "llm_calls": 1, "embed_calls": 2}),
+            ("mem0.search", {"results": 1, "llm_calls": 0, "embed_calls": 1}),
+            ("mem0.get", {"results": 1, "llm_calls": 0, "embed_calls": 0}),
+            ("mem0.delete", {"results": 1, "llm_calls": 0, "embed_calls": 0}),
+        ]
+        assert not [word for word in ("tea", "alice", added["id"]) if word in str(telemetry.events)]
+
+    def test_its_failures_are_its_own(self, caplog: pytest.LogCaptureFixture) -> None:
+        class Broken(RecordingTelemetry):
+            def capture_event(self, event: str, facts: Any) -> None:
+                raise OSError("no route")
+
+        with memory(telemetry=Broken()) as m:
+            assert m.add("likes tea")[0]["event"] == "ADD"
+        assert "telemetry failed at mem0.add" in caplog.text

@@ -38,8 +38,9 @@ class TestTurns:
                 user([{"type": "image_url", "image_url": {"url": "data:"}}, {"type": "text", "text": "a cat"}]),
                 ["a cat"],
             ),
-            (user([{"type": "image_url", "image_url": {"url": "data:"}}]), []),
-            (user({"type": "image_url", "image_url": {"url": "data:"}}), []),
+            (user([{"type": "image_url", "image_url": {"url": "data:"}}]), [""]),
+            (user({"type": "image_url", "image_url": {"url": "data:"}}), [""]),
+            (user([{"type": "input_audio", "input_audio": {"data": "UklG"}}]), []),
             (user({"type": "text", "text": "a"}), ["a"]),
             (user([{"type": "text", "text": None}, {"type": "text", "text": ""}]), []),
             (user([{"type": "refusal", "refusal": "I can't"}]), []),
@@ -60,14 +61,37 @@ class TestTurns:
     )
     def test_texts(self, messages: Any, texts: list[str]) -> None:
         before = copy.deepcopy(messages) if not isinstance(messages, MappingProxyType) else None
-        assert [turn.text for turn in inputs.turns(messages)] == texts
+        assert [turn.text for turn in inputs.heard(messages).turns] == texts
         if before is not None:
             assert messages == before
 
+    @pytest.mark.parametrize(
+        ("part", "url"),
+        [
+            ({"type": "image_url", "image_url": {"url": "https://h/a.png", "detail": "low"}}, "https://h/a.png"),
+            ({"type": "input_image", "image_url": "https://h/a.png"}, "https://h/a.png"),
+            ({"type": "image", "source": {"type": "url", "url": "https://h/a.png"}}, "https://h/a.png"),
+            (
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBO"}},
+                "data:image/png;base64,iVBO",
+            ),
+        ],
+    )
+    def test_pictures_of_several_vendors(self, part: dict[str, Any], url: str) -> None:
+        (turn,) = inputs.heard(user([part, "a cat"])).turns
+        assert (turn.text, [image["type"] for image in turn.images]) == ("a cat", ["image_url"])
+        assert turn.images[0]["image_url"]["url"] == url
+
+    def test_what_cannot_be_read_is_listed(self) -> None:
+        heard = inputs.heard([user("a"), user([{"type": "input_audio"}, {"type": "text", "text": ""}])])
+        assert heard.skipped == [{"message": 1, "part": 0, "reason": "a part of type 'input_audio' is not read"}]
+
     def test_role_and_name(self) -> None:
-        assert inputs.turns("hello") == [Turn("hello", "user", None)]
-        assert inputs.turns({"role": "narrator", "content": "dusk", "name": "Li"}) == [Turn("dusk", "narrator", "Li")]
-        assert inputs.turns({"role": "user", "content": "x", "name": ""})[0].actor_id is None
+        assert inputs.heard("hello").turns == [Turn("hello", "user", None)]
+        assert inputs.heard({"role": "narrator", "content": "dusk", "name": "Li"}).turns == [
+            Turn("dusk", "narrator", "Li")
+        ]
+        assert inputs.heard({"role": "user", "content": "x", "name": ""}).turns[0].actor_id is None
 
     @pytest.mark.parametrize(
         ("messages", "told"),
@@ -93,7 +117,7 @@ class TestTurns:
     )
     def test_refused(self, messages: Any, told: str) -> None:
         with pytest.raises(ValidationError, match=told):
-            inputs.turns(messages)
+            inputs.heard(messages)
 
 
 class TestMetadata:

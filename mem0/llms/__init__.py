@@ -1,0 +1,1 @@
+"""LLMs, one file each; imported when they are named."""

@@ -1,0 +1,1 @@
+"""Protocols that more than one room speaks; imported with the providers that use them."""
