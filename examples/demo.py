@@ -99,7 +99,8 @@ def main() -> int:
 
 
 def open_memory(path: str) -> Memory:
-    return Memory({"path": path, "collection_name": "demo"})
+    # Named, so that a key in the environment changes nothing; demo_llm.py is the demo with an LLM.
+    return Memory({"path": path, "collection_name": "demo", "embedder": {"provider": "onnx"}})
 
 
 # -- the six parts ------------------------------------------------------------------------------------
@@ -110,7 +111,7 @@ def remember(memory: Memory, turns: list[Turn], costs: Costs) -> dict[int, str]:
     ids = {}
     for line, turn in enumerate(progress(turns), start=1):
         started = time.perf_counter()
-        added = memory.add(turn.text, user_id=USER, timestamp=turn.timestamp)
+        added = memory.add(turn.text, user_id=USER, timestamp=turn.timestamp, infer=False)
         costs.adds.append(time.perf_counter() - started)
         costs.embed_calls += added.usage.embed_calls
         ids[line] = added[0]["id"]

@@ -13,7 +13,7 @@ custom_embedder = load_example("custom_embedder")
 
 def test_every_example_is_tested() -> None:
     scripts = {path.stem for path in EXAMPLES.glob("*.py")}
-    assert scripts == {"async_memory", "chat_loop", "custom_embedder", "demo", "quickstart"}
+    assert scripts == {"async_memory", "chat_loop", "custom_embedder", "demo", "demo_llm", "quickstart"}
 
 
 def test_quickstart(tmp_path: Path) -> None:
