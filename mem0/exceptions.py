@@ -135,3 +135,16 @@ class StoragePermissionError(StorageError, PermissionError):
 
 class StorageVersionError(StorageError):
     """The file was written by a newer version of this library; it was left unchanged."""
+
+
+def judged(error: BaseException) -> tuple[int | None, bool]:
+    """Return the HTTP status that another library's error carries, and whether the same call may succeed later."""
+    status = None
+    for holder in (error, getattr(error, "response", None)):
+        for name in ("status_code", "status", "code"):
+            value = getattr(holder, name, None)
+            if status is None and isinstance(value, int) and 100 <= value < 600:
+                status = value
+    if status is None:
+        return None, isinstance(error, (ConnectionError, TimeoutError))
+    return status, status in (408, 409, 425, 429) or status >= 500

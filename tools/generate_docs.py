@@ -110,6 +110,8 @@ def written(field: FieldInfo) -> str:
 def kind(annotation: Any) -> str:
     """Return a type in words; that a field may be left out is said by its default."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return kind(arguments[0])
     if origin in (typing.Union, types.UnionType):
         return " or ".join(kind(member) for member in arguments if member is not type(None))
     if origin is typing.Literal:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mem0.exceptions import EmbeddingError, Mem0Error
+from mem0.exceptions import EmbeddingError, Mem0Error, judged
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,8 +106,11 @@ def _translated(embedder: Any, texts: Sequence[str]) -> Iterator[None]:
         raise
     except Exception as error:
         name = type(embedder).__name__
+        status, retryable = judged(error)
         raise EmbeddingError(
-            f"embedder {name} failed on {len(texts)} text(s): {type(error).__name__}: {error}"
+            f"embedder {name} failed on {len(texts)} text(s): {type(error).__name__}: {error}",
+            status=status,
+            retryable=retryable,
         ) from error
 
 

@@ -7,13 +7,13 @@ from typing import Any, ClassVar
 
 import openai
 from openai import AsyncOpenAI, OpenAI
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from mem0.configs.base import validated
 from mem0.embeddings.base import EmbeddingBase
 from mem0.exceptions import EmbeddingError
 from mem0.text import clean
-from mem0.wire.openai import AsyncClients, Dispensed, OpenAIConnection, connected, translated
+from mem0.wire.openai import Dispensed, Line, OpenAIConnection, translated, without_ours
 
 # Sizes of OpenAI's own models; any other is learned from its first vector.
 _DIMS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
@@ -39,6 +39,16 @@ class OpenAIEmbeddingConfig(OpenAIConnection):
         "8,191 tokens that OpenAI's models take.",
     )
     batch_size: int = Field(default=_MOST_TEXTS, ge=1, le=_MOST_TEXTS, description="Texts in one request at most.")
+    model_kwargs: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Further arguments of each request, as the SDK's `embeddings.create` has them; what the SDK does "
+        "not know goes inside `extra_body`.",
+    )
+
+    @field_validator("model_kwargs")
+    @classmethod
+    def _not_ours(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return without_ours(given, ("dimensions", "encoding_format", "input", "model"))
 
 
 class OpenAIEmbedding(EmbeddingBase):
@@ -57,24 +67,27 @@ class OpenAIEmbedding(EmbeddingBase):
     model: str
 
     def __init__(self, config: OpenAIEmbeddingConfig | Mapping[str, Any] | None = None, **options: Any) -> None:
-        if not isinstance(config, OpenAIEmbeddingConfig):
-            config = validated(OpenAIEmbeddingConfig, {**(config or {}), **options}, "embedder 'openai' config")
+        if isinstance(config, OpenAIEmbeddingConfig):
+            given: Mapping[str, Any] = config.model_dump(exclude_unset=True)
+        else:
+            given = config or {}
+        config = validated(OpenAIEmbeddingConfig, {**given, **options}, "embedder 'openai' config")
         self.config = config
         self.model = config.model
         self.dims = config.embedding_dims or _DIMS.get(config.model)
-        self.client = connected(OpenAI, config)
-        self._awaited = AsyncClients(lambda: connected(AsyncOpenAI, config, awaited=True))
+        self._line = Line(config, OpenAI, lambda: AsyncOpenAI)
+        self.client = self._line.client
         self._dispensed = Dispensed()
 
     def __repr__(self) -> str:
-        return f"OpenAIEmbedding(model={self.model!r}, base_url={str(self.client.base_url)!r})"
+        return f"OpenAIEmbedding(model={self.model!r}, base_url={self._line.where!r})"
 
     def embed(self, text: str) -> list[float]:
         return self.embed_batch([text])[0]
 
     def embed_batch(self, texts: Sequence[str]) -> list[list[float]]:
         vectors: list[list[float]] = []
-        with translated(EmbeddingError, self.config, self.model, str(self.client.base_url)):
+        with translated(EmbeddingError, self._line, self.model):
             for request in self._requests(texts):
                 while True:
                     sent = self._dispensed.apply(request)
@@ -87,13 +100,14 @@ class OpenAIEmbedding(EmbeddingBase):
 
     async def aembed_batch(self, texts: Sequence[str]) -> list[list[float]]:
         """Do what :meth:`embed_batch` does, awaiting."""
+        client = await self._line.here()
         vectors: list[list[float]] = []
-        with translated(EmbeddingError, self.config, self.model, str(self.client.base_url)):
+        with translated(EmbeddingError, self._line, self.model):
             for request in self._requests(texts):
                 while True:
                     sent = self._dispensed.apply(request)
                     try:
-                        response = await self._awaited.here().embeddings.create(**sent)
+                        response = await client.embeddings.create(**sent)
                         vectors += self._read(response, len(request["input"]))
                         break
                     except openai.APIStatusError as error:
@@ -104,12 +118,11 @@ class OpenAIEmbedding(EmbeddingBase):
         return len(clean(text).encode()) > self.config.max_input_bytes
 
     def close(self) -> None:
-        self.client.close()
-        self._awaited.forget()
+        self._line.close()
 
     async def aclose(self) -> None:
         """Release the connections of the event loop that is running."""
-        await self._awaited.aclose()
+        await self._line.aclose()
 
     def _requests(self, texts: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Yield requests for the texts, each within what one may hold."""
@@ -127,6 +140,7 @@ class OpenAIEmbedding(EmbeddingBase):
 
     def _request(self, batch: list[str]) -> dict[str, Any]:
         request: dict[str, Any] = {"model": self.model, "input": batch, "encoding_format": "float"}
+        request |= self.config.model_kwargs
         if self.config.embedding_dims is not None:
             request["dimensions"] = self.config.embedding_dims
         return request
@@ -141,7 +155,7 @@ class OpenAIEmbedding(EmbeddingBase):
         if not isinstance(data, list) or len(data) != count:
             found = f"{len(data)} vectors" if isinstance(data, list) else "no list of vectors"
             raise EmbeddingError(
-                f"the server at {self.client.base_url} answered {found} for {count} text(s); nothing was stored"
+                f"the server at {self._line.where} answered {found} for {count} text(s); nothing was stored"
             )
         vectors = [list(item.embedding) for item in sorted(data, key=lambda item: item.index)]
         if self.dims is None and vectors:

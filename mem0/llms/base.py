@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from mem0.configs.llms.base import BaseLlmConfig
-from mem0.exceptions import LLMError, LLMResponseError, Mem0Error
+from mem0.exceptions import LLMError, LLMResponseError, Mem0Error, judged
 
 Self = TypeVar("Self", bound="LLMBase")
 
@@ -192,29 +192,12 @@ def _translated(llm: Any) -> Iterator[None]:
     except Mem0Error:
         raise
     except Exception as error:
-        status = status_of(error)
+        status, retryable = judged(error)
         raise LLMError(
             f"LLM {type(llm).__name__} failed: {type(error).__name__}: {error}; nothing was stored",
             status=status,
-            retryable=is_retryable(status, error),
+            retryable=retryable,
         ) from error
-
-
-def status_of(error: BaseException) -> int | None:
-    """Return the HTTP status that an error of an SDK carries."""
-    for holder in (error, getattr(error, "response", None)):
-        for name in ("status_code", "status", "code"):
-            value = getattr(holder, name, None)
-            if isinstance(value, int) and 100 <= value < 600:
-                return value
-    return None
-
-
-def is_retryable(status: int | None, error: BaseException | None = None) -> bool:
-    """Tell whether the same call may succeed later: too much at once, a failing server, a lost connection."""
-    if status is not None:
-        return status in (408, 409, 425, 429) or status >= 500
-    return isinstance(error, (ConnectionError, TimeoutError))
 
 
 def _reply(llm: Any, answer: object, tokens: Tokens) -> Reply:

@@ -6,18 +6,24 @@ LLMs and embedders share this.  The SDK reads the vendor's own variables (``OPEN
 
 from __future__ import annotations
 
-import asyncio
+import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import openai
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from mem0.exceptions import ConfigError, ProviderError
+from mem0.exceptions import ClosedError, ConfigError, ProviderError, judged
+from mem0.text import clean
+from mem0.wire.loops import AsyncClients
 
 Client = TypeVar("Client")
+
+_Secret = Annotated[SecretStr, Field(min_length=1)]
 
 # Options that a request can do without, and what some models call them instead.
 _DISPENSABLE: Mapping[str, str | None] = {
@@ -32,7 +38,9 @@ _DISPENSABLE: Mapping[str, str | None] = {
 }
 _UNSUPPORTED_CODES = ("unsupported_parameter", "unsupported_value", "unknown_parameter")
 _UNSUPPORTED = re.compile(
-    r"(?:not|n't) support|unsupported|unrecognized|unknown|not (?:permitted|allowed)|extra", re.IGNORECASE
+    r"(?:not|n't) support|unsupported|unrecognized|unknown|not (?:permitted|allowed)|extra|cannot both"
+    r"|response_format\S* must be",
+    re.IGNORECASE,
 )
 _NAMED = re.compile(r"\b(" + "|".join(_DISPENSABLE) + r")\b")
 
@@ -42,10 +50,11 @@ class OpenAIConnection(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    api_key: SecretStr | None = Field(default=None, description="The key. Default: `OPENAI_API_KEY`.")
+    api_key: _Secret | None = Field(default=None, description="The key. Default: `OPENAI_API_KEY`.")
     base_url: str | None = Field(
         default=None,
         min_length=1,
+        repr=False,  # it may hold a password
         description="Another server that speaks the protocol, up to and with `/v1`. Older name: `openai_base_url`. "
         "Default: `OPENAI_BASE_URL`, else OpenAI's.",
     )
@@ -60,7 +69,9 @@ class OpenAIConnection(BaseModel):
         "is honoured up to two minutes.",
     )
     headers: dict[str, str] = Field(default_factory=dict, repr=False, description="Further headers of each request.")
-    http_client_proxies: str | None = Field(default=None, repr=False, description="URL of a proxy.")
+    http_client_proxies: _Secret | dict[Literal["http://", "https://", "all://"], _Secret] | None = Field(
+        default=None, description="URL of a proxy, or one for each scheme: `{'https://': 'http://proxy:3128'}`."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -74,6 +85,15 @@ class OpenAIConnection(BaseModel):
         if older is not None:
             values["base_url"] = older
         return values
+
+    def proxy(self) -> str | None:
+        """Return the proxy on the way to the server."""
+        proxy = self.http_client_proxies
+        if isinstance(proxy, dict):
+            address = self.base_url or os.environ.get("OPENAI_BASE_URL") or "https://"
+            by_scheme = {str(scheme): found for scheme, found in proxy.items()}
+            proxy = by_scheme.get(f"{urlsplit(address).scheme}://", by_scheme.get("all://"))
+        return None if proxy is None else proxy.get_secret_value()
 
 
 def connected(kind: Callable[..., Client], options: OpenAIConnection, *, awaited: bool = False) -> Client:
@@ -95,52 +115,88 @@ def connected(kind: Callable[..., Client], options: OpenAIConnection, *, awaited
             given[name] = getattr(options, name)
     if options.headers:
         given["default_headers"] = options.headers
-    # The SDK's own classes: which HTTP library it stands on differs between its versions.
-    if awaited:
-        # Named although it is the default: the SDK wraps its default in one that, when it is collected, closes
-        # itself in whatever loop is running then, which cannot close the connections of another.
-        given["http_client"] = openai.DefaultAsyncHttpxClient(proxy=options.http_client_proxies)
-    elif options.http_client_proxies is not None:
-        given["http_client"] = openai.DefaultHttpxClient(proxy=options.http_client_proxies)
+    proxy = options.proxy()
     try:
+        # The SDK's own classes: which HTTP library it stands on differs between its versions.
+        if awaited:
+            # Named although it is the default: the SDK wraps its default in one that, when it is collected, closes
+            # itself in whatever loop is running then, which cannot close the connections of another.
+            given["http_client"] = openai.DefaultAsyncHttpxClient(proxy=proxy)
+        elif proxy is not None:
+            given["http_client"] = openai.DefaultHttpxClient(proxy=proxy)
         return kind(**given)
     except openai.OpenAIError as error:
         raise ConfigError(
             "provider 'openai' has no key: set OPENAI_API_KEY, or give api_key in its config (any text will do for a "
             f"server of your own at base_url that asks for none); the SDK says: {error}"
         ) from error
+    except ValueError as error:
+        # Of what was given only addresses can be wrong, and they may hold a password: neither they nor the
+        # original error, which quotes them, are shown.
+        raise ConfigError(
+            f"provider 'openai': base_url or http_client_proxies is no address ({type(error).__name__}); "
+            "write it as https://host:port/path"
+        ) from None
 
 
-class AsyncClients(Generic[Client]):
-    """A client for each event loop, because a connection belongs to the loop that opened it.
+class Line(Generic[Client]):
+    """The SDK's clients for one set of options, and what must not be told of them.
 
     Args:
-        make: Makes one.
+        options: Whom to talk to, and how.
+        kind: The SDK's blocking class.
+        awaited_kind: Returns its class for asyncio, looked up when it is needed.
+
+    Attributes:
+        client: The blocking client.
+
+    Raises:
+        ConfigError: There is no key, or the options cannot be used.
     """
 
-    def __init__(self, make: Callable[[], Client]) -> None:
-        self._make = make
-        self._clients: dict[asyncio.AbstractEventLoop, Client] = {}
+    def __init__(self, options: OpenAIConnection, kind: Callable[..., Client], awaited_kind: Callable[[], Any]) -> None:
+        self._options = options
+        self._is_closed = False
+        self._awaited: AsyncClients[Any] = AsyncClients(lambda: connected(awaited_kind(), options, awaited=True))
+        self.client = connected(kind, options)
 
-    def here(self) -> Client:
-        """Return the client of the event loop that is running."""
-        loop = asyncio.get_running_loop()
-        client = self._clients.get(loop)
-        if client is None:
-            for gone in [known for known in self._clients if known.is_closed()]:
-                self._clients.pop(gone, None)
-            client = self._clients[loop] = self._make()
-        return client
+    @property
+    def where(self) -> str:
+        """The address that is asked, without name and password."""
+        return re.sub("//[^/@]*@", "//", str(self.client.base_url))  # type: ignore[attr-defined]
 
-    def forget(self) -> None:
-        """Let go of every client; what loops that have ended left open goes with them."""
-        self._clients.clear()
+    async def here(self) -> Any:
+        """Return the client for asyncio."""
+        self.require_open()
+        return await self._awaited.here()
+
+    def require_open(self) -> None:
+        """Refuse to go on after :meth:`close`; the SDK would take it for a broken connection, and try again.
+
+        Raises:
+            ClosedError: It was closed.
+        """
+        if self._is_closed:
+            raise ClosedError(f"the provider 'openai' for {self.where} was closed; make a new one")
+
+    def close(self) -> None:
+        """Close all of them; a second time does nothing."""
+        if not self._is_closed:
+            self._is_closed = True
+            self.client.close()  # type: ignore[attr-defined]
+            self._awaited.close()
 
     async def aclose(self) -> None:
-        """Close the client of the event loop that is running."""
-        client: Any = self._clients.pop(asyncio.get_running_loop(), None)
-        if client is not None:
-            await client.close()
+        """Close the client of the event loop that is running, and wait for it."""
+        await self._awaited.aclose()
+
+    def hidden(self, text: str) -> str:
+        """Return a text without the secrets that a server may repeat."""
+        keys = [*self._options.headers.values(), getattr(self.client, "api_key", None)]  # it may be the environment's
+        for key in keys:
+            if isinstance(key, str) and key:
+                text = text.replace(key, "***")
+        return text
 
 
 class Dispensed:
@@ -151,15 +207,16 @@ class Dispensed:
     """
 
     def __init__(self) -> None:
-        self._replaced: dict[str, str | None] = {}
+        self._replaced: dict[str, dict[str, str | None]] = {}
 
     def apply(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a request as the endpoint takes it."""
+        """Return a request as its model takes it."""
+        replaced = self._replaced.get(request["model"], {})
         sent: dict[str, Any] = {}
         for name, value in request.items():
             known: str | None = name
-            while known in self._replaced:
-                known = self._replaced[known]
+            while known in replaced:
+                known = replaced[known]
             if known is not None:
                 sent[known] = value
         return sent
@@ -172,7 +229,7 @@ class Dispensed:
         name = _refused(error, sent)
         if name is None:
             raise error
-        self._replaced[name] = _DISPENSABLE[name]
+        self._replaced.setdefault(sent["model"], {})[name] = _DISPENSABLE[name]
 
 
 def _refused(error: openai.APIStatusError, sent: Mapping[str, Any]) -> str | None:
@@ -182,37 +239,59 @@ def _refused(error: openai.APIStatusError, sent: Mapping[str, Any]) -> str | Non
     said = str(error)
     if error.code not in _UNSUPPORTED_CODES and not _UNSUPPORTED.search(said):
         return None
-    for name in (error.param, *_NAMED.findall(said)):
-        if name in _DISPENSABLE and name in sent:
-            return str(name)
-    return None
+    named = [error.param] if error.param else _NAMED.findall(said)
+    return next((name for name in named if name in _DISPENSABLE and name in sent), None)
 
 
 @contextmanager
-def translated(kind: type[ProviderError], options: OpenAIConnection, model: str, where: str) -> Iterator[None]:
+def translated(kind: type[ProviderError], line: Line[Any], model: str) -> Iterator[None]:
     """Let the SDK's errors leave the block as ours.
 
     Args:
         kind: Which of our errors.
-        options: Whose key must not be told.
+        line: Whom was asked, and what must not be told.
         model: The model that was asked.
-        where: The address that was asked.
     """
+    line.require_open()
     try:
         yield
+    except json.JSONDecodeError as error:
+        raise kind(
+            f"OpenAI model {model!r} at {line.where}: what came back is no JSON; check base_url; nothing was stored",
+            retryable=True,
+        ) from error
     except openai.OpenAIError as error:
-        status = getattr(error, "status_code", None)
+        status, retryable = judged(error)
         code = getattr(error, "code", None)
-        transient = status in (408, 409, 425, 429) or (status or 0) >= 500
-        retryable = (transient and code != "insufficient_quota") or isinstance(error, openai.APIConnectionError)
-        key = options.api_key.get_secret_value() if options.api_key else None
+        if isinstance(error, openai.APIConnectionError):
+            retryable = True
+        elif code == "insufficient_quota":  # a 429 that no waiting helps
+            retryable = False
+        cause = line.hidden(_cause(error, status, code, model))
         told = kind(
-            f"OpenAI model {model!r} at {where}: {_cause(error, status, code, model)}; nothing was stored",
-            status=status,
-            retryable=retryable,
+            f"OpenAI model {model!r} at {line.where}: {cause}; nothing was stored", status=status, retryable=retryable
         )
         # What a server repeats of a key must not be told by way of the cause either.
-        raise told from (None if key and key in str(error) else error)
+        raise told from (error if line.hidden(str(error)) == str(error) else None)
+
+
+def cleaned(value: Any) -> Any:
+    """Return messages without lone surrogates, which JSON in UTF-8 cannot hold."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, Mapping):
+        return {name: cleaned(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [cleaned(item) for item in value]
+    return value
+
+
+def without_ours(given: dict[str, Any], ours: tuple[str, ...]) -> dict[str, Any]:
+    """Return further arguments of a request, refusing those that the library sets."""
+    for name in ours:
+        if name in given:
+            raise ValueError(f"{name} is set by the library; leave it out")
+    return given
 
 
 def _cause(error: openai.OpenAIError, status: int | None, code: str | None, model: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -230,16 +229,13 @@ def test_tokens_are_counted(openai_server: OpenAIServer) -> None:
 def test_loops_that_were_left_without_a_word_do_no_harm(
     openai_server: OpenAIServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with warnings.catch_warnings():
-        # Nobody closes the connections of these loops, which Python warns of and then does.
-        warnings.simplefilter("ignore", ResourceWarning)
-        with made(openai_server) as llm:
-            for _ in range(3):
-                assert asyncio.run(llm.agenerate_response(HELLO)) == '{"memory": []}'
-                gc.collect()
-                assert len(llm._awaited._clients) == 1
-        gc.collect()
-        asyncio.run(asyncio.sleep(0.01))
+    with made(openai_server) as llm:
+        for _ in range(3):
+            assert asyncio.run(llm.agenerate_response(HELLO)) == '{"memory": []}'
+            gc.collect()
+            assert len(llm._line._awaited._held) == 1
+    gc.collect()
+    asyncio.run(asyncio.sleep(0.01))
     assert "asyncio" not in {record.name for record in caplog.records}
 
 
