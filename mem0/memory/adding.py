@@ -15,7 +15,8 @@ from mem0.exceptions import LLMResponseError
 from mem0.llms.base import Reply
 from mem0.memory import payloads, prompts, ranking, replies
 from mem0.memory.commit import by_fingerprint, decide
-from mem0.memory.inputs import Reading, Turn
+from mem0.memory.inputs import Reading
+from mem0.memory.messages import Turn
 from mem0.memory.operations import Ask, Commit, Embed, Embedded, Fetch, Find, Holders, Verb
 from mem0.memory.planning import (
     IMAGE_CHARACTERS,

@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import copy
-import inspect
-import logging
 import os
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any, TypeVar
 
-from mem0.configs.base import MemoryConfig, ProviderConfig
+from mem0.configs.base import MemoryConfig
 from mem0.embeddings.base import EmbeddingBase
 from mem0.exceptions import ClosedError, ConfigError, ValidationError
 from mem0.history.base import HistoryBase
-from mem0.history.sqlite import SQLiteManager
 from mem0.llms.base import LLMBase, sees
 from mem0.memory import adding, conductor, inputs, planning
+from mem0.memory.assembly import assembled, check_parts, given, kind_of
 from mem0.memory.base import MemoryBase
+from mem0.memory.messages import heard
 from mem0.memory.operations import Parts, Verb
 from mem0.memory.telemetry import TelemetryBase
-from mem0.storage import Database, same_path
 from mem0.times import Moment, expiration, iso, moment
-from mem0.types import ChangeDict, DeletionDict, Embedder, MemoryDict, MemoryList, Scope
-from mem0.utils.factory import EmbedderFactory, LlmFactory, VectorStoreFactory
+from mem0.types import ChangeDict, DeletionDict, MemoryDict, MemoryList, Scope
 from mem0.vector_stores.base import VectorStoreBase
 
-logger = logging.getLogger("mem0.memory")
-
 Self = TypeVar("Self", bound="MemoryCore")
-
-_BUNDLED = "onnx"
-_OPENAI = "openai"
 
 _WAYS_OUT = (
     "set OPENAI_API_KEY, name one in the configuration ({'llm': {'provider': ..., 'config': {...}}}), or pass llm="
@@ -56,7 +48,7 @@ class MemoryCore(MemoryBase):
         """Open a memory; see the class for the arguments."""
         if telemetry not in (None, False) and not isinstance(telemetry, TelemetryBase):
             raise ConfigError(
-                f"telemetry={_kind(telemetry)}: expected a TelemetryBase; this version has none of its own and sends "
+                f"telemetry={kind_of(telemetry)}: expected a TelemetryBase; this version has none of its own and sends "
                 "nothing anywhere"
             )
         self.config = MemoryConfig.of(config).at(path)
@@ -65,103 +57,11 @@ class MemoryCore(MemoryBase):
         self._opened: list[Any] = []
         self._closed = [False]  # shared with the handles that scope() makes
         try:
-            self._parts = self._build(llm, embedder, vector_store, history, clock)
+            self._parts = assembled(self.config, self._opened, llm, embedder, vector_store, history, clock)
             self._parts.telemetry = telemetry if isinstance(telemetry, TelemetryBase) else None
         except BaseException:
             self._release()
             raise
-
-    def _build(
-        self,
-        llm: Any | None,
-        embedder: Any | None,
-        vector_store: VectorStoreBase | None,
-        history: HistoryBase | None,
-        clock: Callable[[], datetime] | None,
-    ) -> Parts:
-        config = self.config
-        injected = any(part is not None for part in (llm, embedder, vector_store, history))
-        _check_parts(llm, embedder, vector_store, history)
-        if vector_store is None:
-            vector_store = self._opening(self._store())
-        if history is None:
-            history = self._opening(self._history(vector_store))
-        _check_parts(llm, embedder, vector_store, history)
-        parts = Parts(
-            embedder,
-            vector_store,
-            history,
-            config.collection_name,
-            clock or _utc_now,
-            expected_dims=config.embedding_model_dims,
-            llm=llm,
-        )
-        named = None if llm is not None else self._llm_named(injected)
-        if named is not None:
-            parts.llm = self._opening(LlmFactory.create(named.provider, named.config))
-        if embedder is None:
-            chosen = self._embedder_named(parts, named)
-            parts.embedder_provider = chosen.provider
-            embedder = self._opening(EmbedderFactory.create(chosen.provider, chosen.config))
-            parts.embedding_model = embedder
-        dims = getattr(embedder, "dims", None)
-        if isinstance(dims, int):
-            model = getattr(embedder, "model", None)
-            parts.check_embedder(Embedder(dims, model if isinstance(model, str) else None, parts.embedder_provider))
-        parts.committer.recover()
-        return parts
-
-    def _store(self) -> VectorStoreBase:
-        named = self.config.vector_store
-        if named is not None and named.provider != "sqlite":
-            store: VectorStoreBase = VectorStoreFactory.create(named.provider, named.config)
-            return store
-        options = {
-            "path": self.config.file(),
-            "busy_timeout": self.config.busy_timeout,
-            "cache_mb": self.config.cache_mb,
-            **(named.config if named else {}),
-        }
-        embedded: VectorStoreBase = VectorStoreFactory.create("sqlite", options)
-        return embedded
-
-    def _history(self, store: VectorStoreBase) -> HistoryBase:
-        path = self.config.history_db_path
-        database = getattr(store, "database", None)
-        if isinstance(database, Database) and (path is None or same_path(path, database.path)):
-            return SQLiteManager(database=database)
-        return SQLiteManager(path or self.config.file(), busy_timeout=self.config.busy_timeout)
-
-    def _llm_named(self, injected: bool) -> ProviderConfig | None:
-        """Return which LLM is to be made: the configured one, or OpenAI's where its key is there.
-
-        Who injects a part, as a unit test does, gets no other that was not asked for.
-        """
-        if self.config.llm is not None:
-            return self.config.llm
-        return ProviderConfig(provider=_OPENAI) if not injected and os.environ.get("OPENAI_API_KEY") else None
-
-    def _embedder_named(self, parts: Parts, llm: ProviderConfig | None) -> ProviderConfig:
-        """Return which embedder is to be made: the configured one, the recorded one, or the LLM's vendor's."""
-        if self.config.embedder is not None:
-            return self.config.embedder
-        default = _embedder_beside(llm)
-        recorded = parts.recorded_embedder()
-        if recorded is None or recorded.provider in (None, default.provider):
-            return default
-        name, provider = self.config.collection_name, str(recorded.provider)
-        if provider not in EmbedderFactory.names():
-            raise ConfigError(
-                f"collection {name!r} was made by embedder {provider!r}, which is not known here: install the package "
-                "it comes from, EmbedderFactory.register it, or pass embedder="
-            )
-        logger.info("collection %r was made by embedder %r, which is used again", name, provider)
-        return ProviderConfig(provider=provider)
-
-    def _opening(self, part: Any) -> Any:
-        """Note a part as ours, to be closed with this object; injected ones are their owner's."""
-        self._opened.append(part)
-        return part
 
     @classmethod
     def from_config(cls: type[Self], config_dict: Mapping[str, Any]) -> Self:
@@ -181,7 +81,7 @@ class MemoryCore(MemoryBase):
 
     @llm.setter
     def llm(self, llm: Any) -> None:
-        _check_parts(llm, self.embedding_model, self.vector_store, self.db)
+        check_parts(llm, self.embedding_model, self.vector_store, self.db)
         self._parts.llm = llm
 
     @property
@@ -191,7 +91,7 @@ class MemoryCore(MemoryBase):
 
     @embedding_model.setter
     def embedding_model(self, embedder: Any) -> None:
-        _check_parts(self.llm, _given("embedding_model", embedder), self.vector_store, self.db)
+        check_parts(self.llm, given("embedding_model", embedder), self.vector_store, self.db)
         self._parts.embedding_model = embedder
         self._parts.embedder_provider = None
 
@@ -202,7 +102,7 @@ class MemoryCore(MemoryBase):
 
     @vector_store.setter
     def vector_store(self, store: VectorStoreBase) -> None:
-        _check_parts(self.llm, self.embedding_model, _given("vector_store", store), self.db)
+        check_parts(self.llm, self.embedding_model, given("vector_store", store), self.db)
         self._parts.vector_store = store
 
     @property
@@ -212,7 +112,7 @@ class MemoryCore(MemoryBase):
 
     @db.setter
     def db(self, history: HistoryBase) -> None:
-        _check_parts(self.llm, self.embedding_model, self.vector_store, _given("db", history))
+        check_parts(self.llm, self.embedding_model, self.vector_store, given("db", history))
         self._parts.db = history
 
     @property
@@ -267,11 +167,11 @@ class MemoryCore(MemoryBase):
         infers = self._infers(infer, prompt, memory_type)
         reading = inputs.reading(self._bound, scope, filters)
         identity = inputs.scope_of(self._bound, scope)
-        heard = inputs.heard(data if messages is None else messages)
+        told = heard(data if messages is None else messages)
         now = self._parts.clock()
         said = planning.Said(
-            heard.turns,
-            heard.skipped,
+            told.turns,
+            told.skipped,
             identity,
             inputs.typed(memory_type, inputs.metadata(metadata), identity),
             created_at=iso(now if timestamp is None else moment("timestamp", timestamp)),
@@ -402,69 +302,3 @@ class MemoryCore(MemoryBase):
             close = getattr(self._opened.pop(), "close", None)
             if close is not None:
                 close()
-
-
-def _embedder_beside(llm: ProviderConfig | None) -> ProviderConfig:
-    """Return the embedder that goes with an LLM: OpenAI's beside OpenAI's own, with the same key.
-
-    An LLM at another ``base_url`` only speaks as OpenAI does; texts are not sent to OpenAI because of it.
-    """
-    if llm is None or llm.provider != _OPENAI or any("base_url" in key for key in llm.config):
-        return ProviderConfig(provider=_BUNDLED)
-    key = {"api_key": llm.config["api_key"]} if "api_key" in llm.config else {}
-    return ProviderConfig(provider=_OPENAI, config=key)
-
-
-def _check_parts(llm: object, embedder: object, store: object, history: object) -> None:
-    """Refuse parts that cannot do their work; ``None`` is one still to be made.
-
-    Raises:
-        ConfigError: The message says which, and never shows it: configurations end up here by mistake,
-            with keys in them.
-    """
-    if llm is not None and (isinstance(llm, type) or not callable(getattr(llm, "generate_response", None))):
-        raise ConfigError(f"llm={_kind(llm)}: expected an object with generate_response(messages){_as_config(llm)}")
-    if inspect.iscoroutinefunction(getattr(llm, "generate_response", None)):
-        raise ConfigError(
-            f"llm={_kind(llm)}: generate_response(messages) does not block; call it agenerate_response, beside a "
-            "generate_response"
-        )
-    if embedder is not None and (isinstance(embedder, type) or not callable(getattr(embedder, "embed", None))):
-        raise ConfigError(f"embedder={_kind(embedder)}: expected an object with embed(text){_as_config(embedder)}")
-    if inspect.iscoroutinefunction(getattr(embedder, "embed", None)):
-        raise ConfigError(f"embedder={_kind(embedder)}: embed(text) does not block; call it aembed, beside an embed")
-    if store is not None and not isinstance(store, VectorStoreBase):
-        raise ConfigError(f"vector_store={_kind(store)}: expected a VectorStoreBase, subclass it{_as_config(store)}")
-    if history is not None and not isinstance(history, HistoryBase):
-        raise ConfigError(f"history={_kind(history)}: expected a HistoryBase, such as SQLiteManager(path)")
-    if history is not None and store is not None and _same_file(history, store):
-        raise ConfigError(
-            "history= stands on the vector store's file with a connection of its own, and the two would wait for "
-            "each other; leave history= out, or share the database: SQLiteManager(database=store.database)"
-        )
-
-
-def _given(name: str, part: object) -> object:
-    if part is None:
-        raise ConfigError(f"{name}=None: a memory cannot do without it; give another one to replace it")
-    return part
-
-
-def _kind(part: object) -> str:
-    return f"<the class {part.__name__}>" if isinstance(part, type) else f"<{type(part).__name__}>"
-
-
-def _as_config(part: object) -> str:
-    return '; a provider and its options go into config={"...": {"provider": ...}}' if isinstance(part, Mapping) else ""
-
-
-def _same_file(history: HistoryBase, store: VectorStoreBase) -> bool:
-    """Tell whether both stand on one file without sharing the database that is open on it."""
-    one, other = getattr(history, "database", None), getattr(store, "database", None)
-    if not isinstance(one, Database) or not isinstance(other, Database) or one is other:
-        return False
-    return same_path(one.path, other.path)
-
-
-def _utc_now() -> datetime:
-    return datetime.now(timezone.utc)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from mem0.exceptions import FilterError, ValidationError
@@ -15,7 +15,6 @@ from mem0.types import RESERVED_KEYS, SCOPE_KEYS, Scope
 
 #: Limits of one call; beyond them a :class:`~mem0.exceptions.ValidationError` says so.
 MAX_ID_BYTES = 512
-MAX_MESSAGES = 10_000
 MAX_MESSAGE_BYTES = 1_000_000
 MAX_METADATA_BYTES = 64_000
 MAX_METADATA_DEPTH = 20
@@ -26,38 +25,6 @@ DEFAULT_LIMIT = 100
 
 #: What ``memory_type`` may be.
 PROCEDURAL = "procedural_memory"
-
-_UNSTORED_ROLES = ("system", "developer")
-
-
-class Turn(NamedTuple):
-    """One message worth keeping.
-
-    Attributes:
-        text: Its text; empty where it has only pictures.
-        role: Who spoke, as ``user`` or ``assistant``.
-        actor_id: The speaker's name, where it was given.
-        number: Where it stands among the messages of its call.
-        images: Its pictures, as content parts of OpenAI's chat API.
-    """
-
-    text: str
-    role: str
-    actor_id: str | None = None
-    number: int = 0
-    images: tuple[dict[str, Any], ...] = ()
-
-
-class Heard(NamedTuple):
-    """What a call was told.
-
-    Attributes:
-        turns: The messages worth keeping.
-        skipped: Parts of messages that cannot be read, each with its ``reason``.
-    """
-
-    turns: list[Turn]
-    skipped: list[dict[str, Any]]
 
 
 class Reading(NamedTuple):
@@ -83,7 +50,7 @@ def scope_id(field: str, value: object) -> str | None:
     elif isinstance(value, uuid.UUID):
         value = str(value)
     if not isinstance(value, str):
-        raise ValidationError(f"{field}={value!r}: an id is text (an int or UUID becomes text), not {_kind(value)}")
+        raise ValidationError(f"{field}={value!r}: an id is text (an int or UUID becomes text), not {kind_of(value)}")
     problem = None
     if not value.strip():
         problem = "it is blank"
@@ -147,105 +114,7 @@ def _merged(first: Scope, first_source: str, second: Mapping[str, str | None], s
     return Scope(**ids)
 
 
-# -- what was said ----------------------------------------------------------------------------------
-
-
-def heard(messages: object) -> Heard:
-    """Return the messages worth keeping: text, one message dict, or a list of either.
-
-    System messages and messages with neither text nor picture (only tool calls) are left out.
-
-    Raises:
-        ValidationError: It has another shape, or is beyond a limit.
-    """
-    if isinstance(messages, (str, Mapping)):
-        messages = [messages]
-    if not isinstance(messages, Sequence) or isinstance(messages, (bytes, bytearray)):
-        raise ValidationError(
-            f"messages: expected text, a message dict, or a list of them, not {_kind(messages)}; "
-            "a message is {'role': 'user', 'content': 'text'}"
-        )
-    if len(messages) > MAX_MESSAGES:
-        raise ValidationError(f"messages: {len(messages)} in one call, {MAX_MESSAGES} are allowed; split them")
-    found = Heard([], [])
-    for number, message in enumerate(messages):
-        turn, skipped = _turn(number, message)
-        found.skipped.extend(skipped)
-        if turn is not None and (turn.text or turn.images):
-            found.turns.append(turn)
-    return found
-
-
-def _turn(number: int, message: object) -> tuple[Turn | None, list[dict[str, Any]]]:
-    field = f"messages[{number}]"
-    if isinstance(message, str):
-        message = {"role": "user", "content": message}
-    if not isinstance(message, Mapping):
-        raise ValidationError(f"{field}: expected text or a message dict, not {_kind(message)}")
-    role = message.get("role")
-    if not isinstance(role, str) or not role.strip():
-        raise ValidationError(f"{field}['role'] is {role!r}; it is text such as 'user' or 'assistant'")
-    name = message.get("name")
-    if name is not None and not isinstance(name, str):
-        raise ValidationError(f"{field}['name'] is {name!r}; it is text, or left out")
-    content, images, skipped = _content(number, message.get("content"))
-    text = clean(content)
-    if role in _UNSTORED_ROLES:
-        return None, []
-    if not text.strip():
-        text = ""
-    if len(text.encode()) > MAX_MESSAGE_BYTES:
-        raise ValidationError(f"{field}: {len(text.encode())} bytes, {MAX_MESSAGE_BYTES} are allowed; split the text")
-    return Turn(text, clean(role), clean(name) if name else None, number, tuple(images)), skipped
-
-
-def _content(number: int, content: object) -> tuple[str, list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the text of a message, its pictures, and the parts that are neither."""
-    field = f"messages[{number}]['content']"
-    if content is None:
-        return "", [], []
-    if isinstance(content, str):
-        return content, [], []
-    if isinstance(content, Mapping):
-        content = [content]
-    if not isinstance(content, Sequence):
-        raise ValidationError(f"{field}: expected text, a list of content parts, or None, not {_kind(content)}")
-    texts: list[str] = []
-    images: list[dict[str, Any]] = []
-    skipped: list[dict[str, Any]] = []
-    for place, part in enumerate(content):
-        if isinstance(part, str):
-            texts.append(part)
-            continue
-        if not isinstance(part, Mapping):
-            raise ValidationError(f"{field}[{place}]: expected a content part, not {_kind(part)}")
-        text = part.get("text") or ""
-        if not isinstance(text, str):
-            raise ValidationError(f"{field}[{place}]['text'] is {_kind(text)}, not text")
-        image = _image(part)
-        if image is not None:
-            images.append(image)
-        elif not text and "text" not in part:
-            kind = str(part.get("type"))[:40]
-            skipped.append({"message": number, "part": place, "reason": f"a part of type {kind!r} is not read"})
-        texts.append(text)
-    return "\n".join(text for text in texts if text), images, skipped
-
-
-def _image(part: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return a picture as a content part of OpenAI's chat API, from that or another vendor's form."""
-    url = part.get("image_url")
-    if isinstance(url, str):
-        return {"type": "image_url", "image_url": {"url": url}}
-    if isinstance(url, Mapping) and isinstance(url.get("url"), str):
-        return {"type": "image_url", "image_url": dict(url)}
-    source = part.get("source")
-    if part.get("type") != "image" or not isinstance(source, Mapping):
-        return None
-    if isinstance(source.get("url"), str):
-        return {"type": "image_url", "image_url": {"url": source["url"]}}
-    data = f"data:{source.get('media_type')};base64,{source.get('data')}"
-    return {"type": "image_url", "image_url": {"url": data}}
+# -- texts ------------------------------------------------------------------------------------------
 
 
 def new_text(data: object, text: object) -> str | None:
@@ -260,7 +129,7 @@ def new_text(data: object, text: object) -> str | None:
     if given is None:
         return None
     if not isinstance(given, str):
-        raise ValidationError(f"data={given!r}: expected text, not {_kind(given)}")
+        raise ValidationError(f"data={given!r}: expected text, not {kind_of(given)}")
     if not given.strip():
         raise ValidationError(f"data={given!r}: a memory's text is not blank; delete(memory_id) removes it")
     if len(given.encode(errors="replace")) > MAX_MESSAGE_BYTES:
@@ -280,7 +149,7 @@ def metadata(given: object) -> dict[str, Any]:
     if given is None:
         return {}
     if not isinstance(given, Mapping):
-        raise ValidationError(f"metadata: expected a dict, not {_kind(given)}")
+        raise ValidationError(f"metadata: expected a dict, not {kind_of(given)}")
     for key in given:
         if key in RESERVED_KEYS:
             hint = f"pass {key}= instead" if key in SCOPE_KEYS or key == "expiration_date" else "choose another name"
@@ -315,7 +184,7 @@ def _json_value(field: str, value: object, depth: int) -> Any:
     if isinstance(value, float) and math.isfinite(value):
         return float(value)
     raise ValidationError(
-        f"{field}={value!r}: {_kind(value)} is not stored; JSON has text, finite numbers of 64 bits, true, false, "
+        f"{field}={value!r}: {kind_of(value)} is not stored; JSON has text, finite numbers of 64 bits, true, false, "
         "null, lists and dicts (write a date as .isoformat())"
     )
 
@@ -329,7 +198,7 @@ def guidance(prompt: object) -> list[str]:
     if prompt is None:
         return []
     if not isinstance(prompt, str):
-        raise ValidationError(f"prompt={prompt!r}: expected text, not {_kind(prompt)}")
+        raise ValidationError(f"prompt={prompt!r}: expected text, not {kind_of(prompt)}")
     if len(prompt) > MAX_PROMPT_CHARACTERS:
         raise ValidationError(f"prompt: {len(prompt)} characters, {MAX_PROMPT_CHARACTERS} are allowed")
     return [clean(prompt)] if prompt.strip() else []
@@ -391,5 +260,6 @@ def memory_id(value: object) -> str:
     return clean(value)
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
+    """Return what a value is, for an error."""
     return type(value).__name__

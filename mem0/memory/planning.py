@@ -10,7 +10,7 @@ from typing import Any
 
 from mem0.exceptions import ValidationError
 from mem0.memory import payloads, prompts
-from mem0.memory.inputs import Turn
+from mem0.memory.messages import Turn
 from mem0.memory.replies import Item
 from mem0.types import Change, ChangeDict, Outcome, Record, Scope
 
