@@ -25,7 +25,7 @@ def test_it_runs_against_a_server(openai_server: OpenAIServer, tmp_path: Path) -
     output = run_python(script, tmp_path, OPENAI_API_KEY=KEY, TMPDIR=str(tmp_path))
     assert "-> ADD    Tiago's cat is called Bolota\n" in output
     assert "-> ADD    Nora lives in Hamburg   (its quote was not said)\n" in output
-    assert "rejected: DELETE names a memory that was not offered" in output
+    assert "rejected: DELETE of a memory that was not offered" in output
     assert "changes {'ADD': 3, 'NONE': 4}, rejected 3, unusable answers none" in output
     assert re.search(r"^3 calls of the LLM, 360 tokens to it and 24 from it", output, re.MULTILINE)
     assert output.endswith("Everything is as it was said to be.\n")

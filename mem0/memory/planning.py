@@ -190,7 +190,7 @@ class Plan:
                 if row is not None:
                     self.unchanged[row.id] = row
             elif item.event != "ADD" and row is None:
-                self._reject(item, "names a memory that was not offered")
+                self._reject(item, "of a memory that was not offered")
             elif item.event == "DELETE":
                 self._delete(item, row, turns)
             else:
@@ -199,7 +199,7 @@ class Plan:
     def _delete(self, item: Item, row: Record | None, turns: Sequence[Turn]) -> None:
         assert row is not None
         if row.id in self._touched:
-            self._reject(item, "wants to delete a memory that the same reply changed")
+            self._reject(item, "of a memory that the same reply changed")
             return
         self._touched.add(row.id)
         _, verified = _source(item, turns)
@@ -207,7 +207,7 @@ class Plan:
 
     def _write(self, item: Item, row: Record | None, turns: Sequence[Turn]) -> None:
         if prompts.is_ours(item.text) and not any(_plain(item.text) in _plain(turn.text) for turn in turns):
-            self._reject(item, "repeats the instructions, which nobody said")
+            self._reject(item, "of words that stand in the instructions, and that nobody said")
             return
         turn, verified = _source(item, turns)
         actor = turn.actor_id if turn else None

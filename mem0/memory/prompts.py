@@ -122,8 +122,12 @@ _OURS = "\n".join((SINGLE_PASS, EXTRACT, MERGE)).casefold()
 
 
 def is_ours(text: str) -> bool:
-    """Tell whether a text is a piece of these instructions, as weak models repeat them."""
-    return text.strip().casefold() in _OURS
+    """Tell whether a text is a piece of these instructions, as weak models repeat them.
+
+    A word or two may stand here and be a fact all the same, but for those that stand for one: ``<new fact>``.
+    """
+    folded = text.strip().casefold()
+    return folded in _OURS and (len(folded.split()) > 2 or folded.startswith("<"))
 
 
 def single_pass(

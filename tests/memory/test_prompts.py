@@ -92,13 +92,15 @@ def test_asking_again_shows_what_was_not_usable() -> None:
     assert len(prompts.again(first, " ")) == 3
 
 
-@pytest.mark.parametrize("text", ["<new fact>", "Never translate.", "<the fact as it is now>", "NEVER TRANSLATE. "])
+@pytest.mark.parametrize(
+    "text", ["<new fact>", "Draw no conclusions;", "<the fact as it is now>", "DRAW NO conclusions; "]
+)
 def test_what_only_repeats_the_prompt_is_no_memory(text: str) -> None:
     llm = ScriptedLLM([{"memory": [text, "Likes tea"]}, {"memory": [text]}])
     with memory(llm=llm) as m:
         result = m.add("I like tea", user_id="alice")
         assert [change["memory"] for change in result] == ["Likes tea"]
-        assert "repeats the instructions" in result.rejected[0]["reason"]
+        assert "stand in the instructions" in result.rejected[0]["reason"]
         assert [change["memory"] for change in m.add(f"She said: {text}", user_id="alice")] == [text.strip()]
 
 
