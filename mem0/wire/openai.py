@@ -48,7 +48,8 @@ _NAMED = re.compile(r"\b(" + "|".join(_DISPENSABLE) + r")\b")
 class OpenAIConnection(BaseModel):
     """Options of whatever talks to OpenAI, or to a server that speaks as it does."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    # The published name `model_kwargs` is not pydantic's to protect, as versions before 2.10 would.
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, protected_namespaces=())
 
     api_key: _Secret | None = Field(default=None, description="The key. Default: `OPENAI_API_KEY`.")
     base_url: str | None = Field(

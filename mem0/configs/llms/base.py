@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 class BaseLlmConfig(BaseModel):
     """Options of any LLM."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    # The published name `model_kwargs` is not pydantic's to protect, as versions before 2.10 would.
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, protected_namespaces=())
 
     model: str | None = Field(default=None, min_length=1, description="Name of the model. Default: the provider's.")
     temperature: float | None = Field(
