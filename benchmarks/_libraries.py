@@ -5,6 +5,7 @@ Both packages import as ``mem0``; a process sees one of them, so imports happen 
 
 from __future__ import annotations
 
+import json
 import uuid
 from abc import ABC, abstractmethod
 from datetime import datetime, timezone
@@ -43,6 +44,10 @@ class Library(ABC):
         """Store one memory without an LLM."""
 
     @abstractmethod
+    def learn(self, memory: Any, said: str, facts: list[str], user: str) -> None:
+        """Store what an LLM that takes no time makes of a message."""
+
+    @abstractmethod
     def search(self, memory: Any, query: str, user: str | None, limit: int = default_limit) -> list[dict[str, Any]]:
         """Return the memories found for a user, or in the whole collection."""
 
@@ -51,13 +56,32 @@ class Library(ABC):
         """Return a user's memories."""
 
 
+class FreeLLM:
+    """An LLM that answers at once, always with new facts: what is left is what the library itself takes."""
+
+    def __init__(self) -> None:
+        self.facts: list[str] = []
+
+    def generate_response(self, messages: Any, response_format: Any = None, **_: Any) -> str:
+        """Answer in the shape that both libraries ask for."""
+        entries = [{"id": str(at), "event": "ADD", "text": fact} for at, fact in enumerate(self.facts)]
+        return json.dumps({"memory": entries})
+
+
 class Ours(Library):
     """The library in this repository, as ``Memory(path=…, embedder=…)`` sets it up."""
 
     def open(self, folder: Path) -> Any:
         from mem0 import Memory
 
-        return Memory(path=str(folder / "mem0.db"), embedder=self.embedder)
+        self.llm = FreeLLM()
+        return Memory(path=str(folder / "mem0.db"), embedder=self.embedder, llm=self.llm)
+
+    def learn(self, memory: Any, said: str, facts: list[str], user: str) -> None:
+        self.llm.facts = facts
+        result = memory.add(said, user_id=user)
+        if len(result) != len(facts):
+            raise SystemExit(f"{len(facts)} facts were learned and {len(result)} stored")
 
     def close(self, memory: Any) -> None:
         memory.close()
@@ -109,7 +133,8 @@ class Mem0ai(Library):
         package, configs, factory = map(import_module, ("mem0", "mem0.configs.base", "mem0.utils.factory"))
         # mem0ai takes no ready-made objects, so its two factories hand these over.
         factory.EmbedderFactory.create = lambda *_args, **_kwargs: self.embedder
-        factory.LlmFactory.create = lambda *_args, **_kwargs: None  # no LLM: an attempt to call one raises
+        self.llm = FreeLLM()
+        factory.LlmFactory.create = lambda *_args, **_kwargs: self.llm
         store = {"path": str(folder / "qdrant"), "embedding_model_dims": self.embedder.dims}
         config = configs.MemoryConfig(
             vector_store={"provider": "qdrant", "config": store}, history_db_path=str(folder / "history.db")
@@ -152,6 +177,12 @@ class Mem0ai(Library):
 
     def add(self, memory: Any, text: str, user: str) -> None:
         memory.add(text, user_id=user, infer=False)
+
+    def learn(self, memory: Any, said: str, facts: list[str], user: str) -> None:
+        self.llm.facts = facts
+        result = memory.add(said, user_id=user)["results"]
+        if len(result) != len(facts):
+            raise SystemExit(f"{len(facts)} facts were learned and {len(result)} stored")
 
     def search(
         self, memory: Any, query: str, user: str | None, limit: int = Library.default_limit

@@ -24,6 +24,7 @@ from _workload import USERS, memory_text, owner, question, user_id
 QUESTIONS = 100
 NEW = 5_000_000  # numbers of memories no store was filled with start here
 BY_OTHER_PROCESS = 6_000_000
+LEARNED = 7_000_000
 BLOCK_SECONDS = 0.1
 BLOCK_CALLS = 100
 
@@ -96,8 +97,19 @@ def verbs(library: Library, folder: Path, count: int, repeats: int) -> dict[str,
     if library.shares_its_folder:
         result.update(after_another_process(library, memory, folder, search, repeats * 3))
     result["add"] = sample(lambda number: library.add(memory, next(texts), owner(number)), repeats)
+    result["learn"] = learning(library, memory, repeats)
     library.close(memory)
     return result
+
+
+def learning(library: Library, memory: Any, repeats: int) -> list[float]:
+    """Measure an ``add`` of which an LLM that takes no time makes three facts."""
+    samples = []
+    for number in range(repeats * 3):
+        said, *facts = (memory_text(LEARNED + number * 4 + at) for at in range(4))
+        library.embedder.prepare([said, *facts])
+        samples.append(cpu_ms(lambda: library.learn(memory, said, facts, owner(number))))  # noqa: B023 - called at once
+    return samples
 
 
 def after_another_process(

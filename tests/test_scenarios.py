@@ -1,4 +1,4 @@
-"""The scenarios that real users hit, one test each, by number; those that need an LLM come with it."""
+"""The scenarios that real users hit, one test each, by number."""
 
 from __future__ import annotations
 
@@ -17,18 +17,93 @@ from mem0 import (
     ConfigError,
     EmbedderMismatchError,
     EmbeddingError,
+    LLMError,
+    LLMResponseError,
     Memory,
     MemoryNotFoundError,
     StorageError,
     ValidationError,
 )
-from mem0.testing import DeterministicEmbedding, FailingVectorStore, memory
+from mem0.testing import DeterministicEmbedding, FailingVectorStore, ScriptedLLM, memory
 from mem0.vector_stores.sqlite import SQLiteVectorStore
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> str:
     return str(tmp_path / "mem0.db")
+
+
+def texts_of(m: Memory) -> list[str]:
+    return sorted(found["memory"] for found in m.get_all(user_id="alice"))
+
+
+def test_01_a_fenced_reply_after_a_think_block_with_braces() -> None:
+    reply = '<think>Is {"memory": [...]} the shape? {maybe}</think>\n```json\n{"memory": [{"text": "Likes tea"}]}\n```'
+    with memory(llm=ScriptedLLM([reply])) as m:
+        m.add("I like tea", user_id="alice")
+        assert texts_of(m) == ["Likes tea"]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        [{"text": "Likes tea"}, {"text": "Has a dog"}],
+        ["Likes tea", "Has a dog"],
+        {"facts": ["Likes tea", "Has a dog"]},
+        {"memory": ["Likes tea", {"event": "ADD", "text": "Has a dog"}]},
+        {"memories": [{"memory": "Likes tea"}, {"memory": "Has a dog"}]},
+    ],
+)
+def test_02_lists_in_all_shapes(reply: Any) -> None:
+    with memory(llm=ScriptedLLM([reply])) as m:
+        m.add("I like tea and I have a dog", user_id="alice")
+        assert texts_of(m) == ["Has a dog", "Likes tea"]
+
+
+def test_03_a_reply_that_is_cut_off() -> None:
+    cut = '{"memory": [{"event": "ADD", "text": "Likes tea"}, {"event": "ADD", "text": "Has a d'
+    llm = ScriptedLLM([cut, cut[:20], '{"memory": ["Lives in Porto"]}', cut[:20], cut[:20]])
+    with memory(llm=llm) as m:
+        assert "cut off" in m.add("tea", user_id="alice").rejected[0]["reason"]
+        m.add("Porto", user_id="alice")  # once more, and it can be read
+        assert texts_of(m) == ["Likes tea", "Lives in Porto"]
+        with pytest.raises(LLMResponseError):
+            m.add("a dog", user_id="alice")
+        assert texts_of(m) == ["Likes tea", "Lives in Porto"]
+
+
+def test_04_the_llm_refuses_in_prose() -> None:
+    refusal = "I'm sorry, but I can't help with that."
+    with memory(llm=ScriptedLLM([refusal, refusal, {"memory": []}])) as m:
+        with pytest.raises(LLMResponseError) as caught:
+            m.add("tea", user_id="alice")
+        assert caught.value.reply == refusal
+        assert m.add("Hi", user_id="alice") == []  # nothing to remember is no error
+
+
+def test_05_the_llm_has_too_much_to_do() -> None:
+    class RateLimitError(Exception):
+        status_code = 429
+
+    with memory(llm=ScriptedLLM([RateLimitError("slow down")])) as m:
+        with pytest.raises(LLMError) as caught:
+            m.add("tea", user_id="alice")
+        assert (caught.value.status, caught.value.retryable) == (429, True)
+        assert isinstance(caught.value.__cause__, RateLimitError)
+        assert texts_of(m) == []
+
+
+def test_06_the_embedder_fails_for_one_of_two_facts() -> None:
+    class Picky:
+        def embed(self, text: str) -> list[float]:
+            if text == "Has a dog":
+                raise RuntimeError("not this one")
+            return [1.0, float(len(text))]
+
+    with memory(llm=ScriptedLLM([["Likes tea", "Has a dog"]]), embedder=Picky()) as m:
+        with pytest.raises(EmbeddingError, match="not this one"):
+            m.add("tea and a dog", user_id="alice")
+        assert texts_of(m) == []
 
 
 def test_07_the_stores_insert_fails() -> None:
@@ -92,11 +167,44 @@ def test_10_parts_tool_calls_and_tool_messages() -> None:
         ]
 
 
+def test_11_a_memory_that_was_never_offered() -> None:
+    changes = [{"event": "UPDATE", "id": "9", "text": "Hates tea"}, {"event": "ADD", "text": "Has a dog"}]
+    with memory(llm=ScriptedLLM([["Likes tea"], {"memory": changes}])) as m:
+        m.add("I like tea", user_id="alice")
+        result = m.add("I have a dog", user_id="alice")
+        assert [change["memory"] for change in result] == ["Has a dog"]
+        assert [(note["id"], note["reason"]) for note in result.rejected] == [
+            ("9", "UPDATE of a memory that was not offered")
+        ]
+        assert texts_of(m) == ["Has a dog", "Likes tea"]
+
+
 def test_12_near_duplicates_are_one_memory() -> None:
     with memory() as m:
         m.add("Likes Coffee.", user_id="alice")
         m.add("likes coffee", user_id="alice")
         assert [row["memory"] for row in m.get_all(user_id="alice")] == ["Likes Coffee."]
+
+
+def test_13_the_latest_truth_is_the_only_current_one() -> None:
+    second = {"memory": [{"event": "UPDATE", "id": "0", "text": "Favourite player is B"}]}
+    with memory(llm=ScriptedLLM([["Favourite player is A"], second])) as m:
+        (first,) = m.add("My favourite player is A", user_id="alice")
+        m.add("Now it is B", user_id="alice")
+        assert texts_of(m) == ["Favourite player is B"]
+        assert [found["memory"] for found in m.search("favourite player", user_id="alice")] == texts_of(m)
+        assert [(row["prev_value"], row["new_value"]) for row in m.history(first["id"])] == [
+            (None, "Favourite player is A"),
+            ("Favourite player is A", "Favourite player is B"),
+        ]
+
+
+def test_14_a_chinese_conversation_becomes_chinese_memories() -> None:
+    llm = ScriptedLLM([["用户对花生过敏", "用户养了一只叫小雨的猫"]])
+    with memory(llm=llm) as m:
+        m.add([{"role": "user", "content": "我对花生过敏，还养了一只猫，叫小雨。"}], user_id="alice")
+        assert "我对花生过敏，还养了一只猫，叫小雨。" in llm.calls[0].prompt
+        assert m.search("花生", user_id="alice")[0]["memory"] == "用户对花生过敏"
 
 
 def test_14_chinese_is_found_by_a_chinese_word() -> None:
@@ -110,6 +218,23 @@ def test_15_the_time_it_was_said_is_created_at() -> None:
     with memory() as m:
         m.add("I came back yesterday", user_id="alice", timestamp="2024-05-02T09:00:00+02:00")
         assert m.get_all()[0]["created_at"] == "2024-05-02T07:00:00.000000+00:00"
+
+
+def test_15_yesterday_is_counted_from_when_it_was_said() -> None:
+    llm = ScriptedLLM([["Moved to Porto on 2024-03-09"]])
+    with memory(llm=llm) as m:
+        (added,) = m.add("I moved to Porto yesterday", user_id="alice", timestamp="2024-03-10T20:00:00Z")
+        assert "Sunday, 2024-03-10 20:00 UTC" in llm.calls[0].prompt
+        assert "2026" not in llm.calls[0].prompt
+        assert str((m.get(added["id"]) or {})["created_at"]).startswith("2024-03-10T20:00:00")
+
+
+def test_16_hi_alone_is_nothing() -> None:
+    with memory(llm=ScriptedLLM([{"memory": []}, {"memory": ["<new fact>", "One fact, in one short sentence"]}])) as m:
+        result = m.add("Hi", user_id="alice")
+        assert (result, result.rejected, result.usage.llm_calls) == ([], [], 1)
+        assert len(m.add("Hi", user_id="alice").rejected) == 2  # what only repeats the prompt
+        assert texts_of(m) == []
 
 
 def test_17_delete_all_of_one_of_two_users() -> None:

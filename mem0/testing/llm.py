@@ -97,7 +97,8 @@ class ScriptedLLM(LLMBase):
         report_tokens(*self.tokens)
         if isinstance(reply, Mapping) and "tool_calls" in reply:
             return {"content": None, **reply}
-        return reply if isinstance(reply, str) else json.dumps(reply, ensure_ascii=False)
+        text = reply if isinstance(reply, str) else json.dumps(reply, ensure_ascii=False)
+        return {"content": text, "tool_calls": []} if tools else text
 
     def _reply(self, number: int, messages: list[dict[str, Any]]) -> ScriptedReply:
         if callable(self.replies):
