@@ -118,9 +118,8 @@ def kind(annotation: Any) -> str:
         return " or ".join(f"`{json.dumps(value)}`" for value in arguments)
     if origin is tuple:
         return f"list of {kind(arguments[0])}"
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return "dict"
-    if origin is dict:
+    # On Python 3.10, dict[str, Any] passes for a class.
+    if origin is dict or (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
         return "dict"
     words = {str: "text", SecretStr: "text", int: "whole number", float: "number", bool: "`True` or `False`"}
     return "anything" if annotation is Any else words[annotation]
