@@ -1,6 +1,6 @@
 """What each verb does, written once: generators that yield the I/O they want and return the result.
 
-``add`` has a file of its own, :mod:`mem0.memory.adding`.
+``add`` has a room of its own, :mod:`mem0.memory.adding`.
 
 Nothing here touches the world.  :mod:`mem0.memory.runners` drives these, blocking or awaiting.
 """

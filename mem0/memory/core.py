@@ -13,10 +13,12 @@ from mem0.embeddings.base import EmbeddingBase
 from mem0.exceptions import ClosedError, ConfigError, ValidationError
 from mem0.history.base import HistoryBase
 from mem0.llms.base import LLMBase, sees
-from mem0.memory import adding, conductor, inputs, planning
+from mem0.memory import conductor, inputs
+from mem0.memory.adding import verbs
+from mem0.memory.adding.messages import heard
+from mem0.memory.adding.planning import Said
 from mem0.memory.assembly import assembled, check_parts, given, kind_of
 from mem0.memory.base import MemoryBase
-from mem0.memory.messages import heard
 from mem0.memory.operations import Parts, Verb
 from mem0.memory.telemetry import TelemetryBase
 from mem0.times import Moment, expiration, iso, moment
@@ -169,7 +171,7 @@ class MemoryCore(MemoryBase):
         identity = inputs.scope_of(self._bound, scope)
         told = heard(data if messages is None else messages)
         now = self._parts.clock()
-        said = planning.Said(
+        said = Said(
             told.turns,
             told.skipped,
             identity,
@@ -181,12 +183,12 @@ class MemoryCore(MemoryBase):
             now=now.timestamp(),
         )
         if not infers:
-            return adding.verbatim(said)
+            return verbs.verbatim(said)
         guidance = self._guidance(reading, inputs.guidance(prompt))
         if memory_type is not None:
-            return adding.procedure(said, guidance)
+            return verbs.procedure(said, guidance)
         two_pass = self.config.add_strategy == "two_pass"
-        return adding.two_pass(said, guidance) if two_pass else adding.single_pass(said, guidance)
+        return verbs.two_pass(said, guidance) if two_pass else verbs.single_pass(said, guidance)
 
     def _infers(self, infer: bool | None, prompt: str | None, memory_type: str | None) -> bool:
         """Tell whether an LLM takes part in an ``add``.
@@ -206,11 +208,11 @@ class MemoryCore(MemoryBase):
             )
         return there_is if infer is None else bool(infer)
 
-    def _guidance(self, reading: inputs.Reading, prompt: list[str]) -> adding.Guidance:
+    def _guidance(self, reading: inputs.Reading, prompt: list[str]) -> verbs.Guidance:
         config = self.config
         instructions = [config.custom_instructions] if config.custom_instructions else []
         merging = [config.custom_update_memory_prompt] if config.custom_update_memory_prompt else []
-        return adding.Guidance(
+        return verbs.Guidance(
             reading,
             instructions + prompt,
             merging + prompt,

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from mem0 import LLMResponseError
 from mem0.llms.base import Reply, ToolCall
-from mem0.memory import replies
-from mem0.memory.replies import Item
+from mem0.memory.adding import replies
+from mem0.memory.adding.replies import Item
 
 
 def texts(reply: str) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from mem0.memory.messages import Turn
+from mem0.memory.adding.messages import Turn
 from mem0.times import moment
 from mem0.types import Record
 

@@ -13,12 +13,10 @@ from typing import Any, TypeVar
 
 from mem0.exceptions import LLMResponseError
 from mem0.llms.base import Reply
-from mem0.memory import payloads, prompts, ranking, replies
-from mem0.memory.commit import by_fingerprint, decide
-from mem0.memory.inputs import Reading
-from mem0.memory.messages import Turn
-from mem0.memory.operations import Ask, Commit, Embed, Embedded, Fetch, Find, Holders, Verb
-from mem0.memory.planning import (
+from mem0.memory import payloads, ranking
+from mem0.memory.adding import prompts, replies
+from mem0.memory.adding.messages import Turn
+from mem0.memory.adding.planning import (
     IMAGE_CHARACTERS,
     MOST_OFFERED,
     Plan,
@@ -30,6 +28,9 @@ from mem0.memory.planning import (
     settle,
     told,
 )
+from mem0.memory.commit import by_fingerprint, decide
+from mem0.memory.inputs import Reading
+from mem0.memory.operations import Ask, Commit, Embed, Embedded, Fetch, Find, Holders, Verb
 from mem0.types import Change, ChangeDict, MemoryList, Outcome, Record, Scope
 from mem0.vector_stores.base import Query
 

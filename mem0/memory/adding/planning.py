@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mem0.exceptions import ValidationError
-from mem0.memory import payloads, prompts
-from mem0.memory.messages import Turn
-from mem0.memory.replies import Item
+from mem0.memory import payloads
+from mem0.memory.adding import prompts
+from mem0.memory.adding.messages import Turn
+from mem0.memory.adding.replies import Item
 from mem0.types import Change, ChangeDict, Outcome, Record, Scope
 
 # Memories the LLM is shown: at most so many, so long together; a longer one it could not rewrite whole.

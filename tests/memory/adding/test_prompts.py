@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from mem0.memory import prompts
-from mem0.memory.messages import Turn
+from mem0.memory.adding import prompts
+from mem0.memory.adding.messages import Turn
 from mem0.testing import FrozenClock, ScriptedLLM, memory
 from mem0.times import iso, moment
 from mem0.types import Record

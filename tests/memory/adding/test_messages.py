@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mem0 import ValidationError
-from mem0.memory.messages import Turn, heard
+from mem0.memory.adding.messages import Turn, heard
 
 
 def user(content: Any) -> dict[str, Any]:
