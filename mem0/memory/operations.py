@@ -101,6 +101,9 @@ class Operation(ABC):
         """Do it without blocking the event loop; in a thread, where the part has nothing of its own."""
         return await in_thread(self.run, parts)
 
+    def attempt(self, usage: Usage) -> None:  # noqa: B027 - most cost nothing unless they succeed
+        """Add to the call's account what is spent even where it fails."""
+
     def count(self, usage: Usage, answer: Any) -> None:  # noqa: B027 - most cost nothing that is counted
         """Add what it cost to the call's account."""
 
@@ -181,8 +184,10 @@ class Ask(Operation):
         reply: Reply = await super().run_async(parts)
         return reply
 
-    def count(self, usage: Usage, answer: Reply) -> None:
+    def attempt(self, usage: Usage) -> None:
         usage.llm_calls += 1
+
+    def count(self, usage: Usage, answer: Reply) -> None:
         usage.prompt_tokens += answer.tokens.prompt
         usage.completion_tokens += answer.tokens.completion
 

@@ -22,6 +22,7 @@ def run(name: str, verb: Verb[Result], parts: Parts) -> Result:
             report(parts.telemetry, name, result, usage)
             return result
         started = time.perf_counter()
+        operation.attempt(usage)
         try:
             step, value = verb.send, operation.run(parts)
         except BaseException as error:  # noqa: BLE001 - the conductor may handle it, and lets it out if not
@@ -42,6 +43,7 @@ async def run_async(name: str, verb: Verb[Result], parts: Parts) -> Result:
             report(parts.telemetry, name, result, usage)
             return result
         started = time.perf_counter()
+        operation.attempt(usage)
         try:
             step, value = verb.send, await operation.run_async(parts)
         except BaseException as error:  # noqa: BLE001 - the conductor may handle it, and lets it out if not

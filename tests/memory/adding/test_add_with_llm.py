@@ -289,6 +289,10 @@ class TestCosts:
         assert result.usage.llm_calls == 2
         assert [message["role"] for message in llm.calls[1].messages] == ["system", "user", "assistant", "user"]
 
+    def test_a_call_that_brought_nothing_is_counted_too(self, m: Memory) -> None:
+        script(m, LLMResponseError("refused", reply="no"), ADD_TEA)
+        assert m.add("tea", user_id="alice").usage.llm_calls == 2
+
     @pytest.mark.parametrize("empty", ["", "  ", [], [""], [{"role": "system", "content": "be kind"}]])
     def test_nothing_costs_nothing(self, m: Memory, empty: Any) -> None:
         llm = script(m)
