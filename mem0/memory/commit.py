@@ -42,6 +42,8 @@ def decide(
         now: Unix seconds; an expired row holds no text.
     """
     outcomes = []
+    # What these rows say now is no reason to leave anything out: it is about to go, wherever in the list.
+    changing = {change.id for change in changes if change.event != "ADD" and _is_current(change, current)}
     added: dict[str, Record] = {}
     after: dict[str, Record | None] = {}  # by id, what the changes so far make of the rows they touch
     for change in changes:
@@ -50,13 +52,13 @@ def decide(
             if present is None:
                 outcomes.append(Outcome(change, "missing"))
                 continue
-            if change.version is not None and version(present.payload) != change.version:
+            if not _holds(change, present):
                 outcomes.append(Outcome(change, "stale", previous=present))
                 continue
         mark = fingerprint_of(change)
         other = None
         if mark is not None:
-            same = [row for row in holders.get(mark, ()) if row.id not in after]
+            same = [row for row in holders.get(mark, ()) if row.id not in changing]
             same += [row for row in (added.get(mark),) if row is not None and after[row.id] is row]
             other = next((row for row in same if row.id != change.id and _outlasts(row, change, now)), None)
         if other is not None:
@@ -68,6 +70,16 @@ def decide(
             added[mark] = row
         outcomes.append(Outcome(change, previous=present))
     return outcomes
+
+
+def _is_current(change: Change, current: Mapping[str, Record]) -> bool:
+    row = current.get(change.id)
+    return row is not None and _holds(change, row)
+
+
+def _holds(change: Change, row: Record) -> bool:
+    """Tell whether a row has the version a change was decided on."""
+    return change.version is None or version(row.payload) == change.version
 
 
 def by_fingerprint(rows: Iterable[Record]) -> dict[str, list[Record]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import logging
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -372,6 +374,22 @@ class TestInAMemory:
                 assert (await m.search("tea", user_id="u3"))[0]["memory"] == "Likes tea"
 
         asyncio.run(used())
+
+    def test_no_secret_is_told_anywhere(self, openai_server: OpenAIServer, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.DEBUG)
+        secret_text = "the alarm code is 4711"
+        openai_server.content = json.dumps({"memory": [secret_text]})
+        with Memory({**self.config(openai_server), "path": ":memory:"}) as m:
+            m.add(secret_text, user_id="alice")
+            shown = [repr(part) for part in (m, m.config, m.llm, m.llm.config, m.embedding_model)]
+            for answer in (error(401, f"Incorrect API key: {KEY}"), error(400, f"{KEY} is odd"), Answer(cut=True)):
+                openai_server.answers = [answer]
+                with pytest.raises(ProviderError) as caught:
+                    m.add("x", user_id="alice")
+                shown.append("".join(traceback.format_exception(caught.value)))
+        assert KEY not in caplog.text + "".join(shown)
+        loud = [record for record in caplog.records if record.levelno > logging.DEBUG]
+        assert not [record for record in loud if secret_text in record.getMessage()]
 
     def test_a_wrong_key(self, openai_server: OpenAIServer) -> None:
         config = self.config(openai_server)

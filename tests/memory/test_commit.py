@@ -65,10 +65,10 @@ def test_a_text_that_comes_twice_is_added_once() -> None:
     assert decided([add("1", "tea"), add("2", "Tea!")]) == [("applied", ""), ("duplicate", "1")]
 
 
-def test_what_is_deleted_or_changed_before_holds_no_text_any_more() -> None:
+def test_what_is_deleted_or_changed_in_the_same_commit_holds_no_text_any_more() -> None:
     assert decided([delete("1"), add("2", "tea")], {"1": "tea"}) == [("applied", ""), ("applied", "")]
     assert decided([update("1", "coffee"), add("2", "tea")], {"1": "tea"}) == [("applied", ""), ("applied", "")]
-    assert decided([add("2", "tea"), delete("1")], {"1": "tea"}) == [("duplicate", "1"), ("applied", "")]
+    assert decided([add("2", "tea"), delete("1")], {"1": "tea"}) == [("applied", ""), ("applied", "")]
 
 
 def test_a_new_text_counts_for_what_comes_after() -> None:

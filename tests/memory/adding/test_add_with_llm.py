@@ -139,6 +139,23 @@ class TestEvents:
         assert result[0]["id"] == first["id"]
         assert [note["reason"] for note in result.rejected] == ["DELETE of a memory that the same reply changed"]
 
+    @pytest.mark.parametrize("backwards", [False, True])
+    def test_what_a_memory_says_before_it_goes_keeps_nothing_out(self, m: Memory, backwards: bool) -> None:
+        script(m, {"memory": ["Likes tea", "Likes coffee"]})
+        tea, coffee = (change["id"] for change in m.add("x", user_id="alice"))
+        entries = [{"event": "DELETE", "id": tea}, {"event": "ADD", "text": "Likes tea"}]
+        entries += [{"event": "UPDATE", "id": coffee, "text": "Likes water"}, {"event": "ADD", "text": "Likes coffee"}]
+        script(m, {"memory": entries[::-1] if backwards else entries})
+        assert sorted(change["event"] for change in m.add("x", user_id="alice")) == ["ADD", "ADD", "DELETE", "UPDATE"]
+        assert kept(m) == ["Likes coffee", "Likes tea", "Likes water"]
+
+    def test_two_memories_that_change_places(self, m: Memory) -> None:
+        script(m, {"memory": ["Likes tea", "Likes coffee"]})
+        tea, coffee = (change["id"] for change in m.add("x", user_id="alice"))
+        script(m, {"memory": [update("Likes coffee", tea)["memory"][0], update("Likes tea", coffee)["memory"][0]]})
+        assert [change["event"] for change in m.add("x", user_id="alice")] == ["UPDATE", "UPDATE"]
+        assert kept(m) == ["Likes coffee", "Likes tea"]
+
     def test_memories_that_were_not_offered(self, m: Memory) -> None:
         script(m, ADD_TEA)
         (first,) = m.add("tea", user_id="bob")
