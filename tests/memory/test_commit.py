@@ -14,7 +14,8 @@ from mem0 import Memory
 from mem0.exceptions import ConflictError, Mem0Error, MemoryNotFoundError, StorageError
 from mem0.history.base import Intent
 from mem0.history.sqlite import SQLiteManager
-from mem0.memory.commit import Committer, decide
+from mem0.memory.commit import Committer
+from mem0.memory.deciding import decide
 from mem0.memory.payloads import fingerprint_of, new_payload
 from mem0.testing import DeterministicEmbedding, FailingVectorStore, StoreCall, memory
 from mem0.types import Change, HistoryRow, Record, Scope

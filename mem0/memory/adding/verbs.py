@@ -28,7 +28,7 @@ from mem0.memory.adding.planning import (
     settle,
     told,
 )
-from mem0.memory.commit import by_fingerprint, decide
+from mem0.memory.deciding import by_fingerprint, decide
 from mem0.memory.inputs import Reading
 from mem0.memory.operations import Ask, Commit, Embed, Embedded, Fetch, Find, Holders, Verb
 from mem0.types import Change, ChangeDict, MemoryList, Outcome, Record, Scope
