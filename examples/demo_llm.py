@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from mem0 import AsyncMemory, LLMError, LLMResponseError, Mem0Error, Memory
-from mem0.types import ChangeDict, MemoryList
+from mem0.types import ChangeDict, MemoryDict, MemoryList
 
 DATA = Path(__file__).parent / "data"
 USER = "nora"
+KEY = "Nora: the spare key is under the third flowerpot"
 
 
 def main() -> int:
@@ -55,16 +56,19 @@ def main() -> int:
                 print(f"   {message['name']}: {message['content']}")
             remember(memory, messages, said, check)
         print("\nAs it is, with infer=False")
-        kept = memory.add("Nora: the spare key is under the third flowerpot", user_id=USER, infer=False)
+        kept = memory.add(KEY, user_id=USER, infer=False)
         check.changes(memory, kept)
-        check.total(memory)
         print("\nWhere is the spare key?")
-        for found in memory.search("Where is the spare key?", user_id=USER, limit=3):
-            print(f"   {found['score']:.2f}  {found['memory']}")
-        before = [*memory.get_all(user_id=USER, limit=10_000)]
+        found = memory.search("Where is the spare key?", user_id=USER, limit=3)
+        for row in found:
+            print(f"   {row['score']:.2f}  {row['memory']}")
+        check.that(KEY in [row["memory"] for row in found], "the search did not find what was just added")
+        before = everything(memory)
 
-    asyncio.run(remember_awaited(config, pieces[0], before, check))
+    awaited, before = asyncio.run(remember_awaited(config, pieces[0], before, check))
     with Memory(config) as memory:
+        check.that(everything(memory) == before, "the memories are not the same after reopening once more")
+        check.changes(memory, awaited)
         check.total(memory)
     return check.report()
 
@@ -102,36 +106,52 @@ def read_pieces(count: int, turns: int) -> list[tuple[str, list[dict[str, str]]]
 
 def remember(memory: Memory, messages: list[dict[str, str]], said: str, check: Check) -> None:
     """Add a piece of conversation, and say what became of it."""
-    before = memory.get_all(user_id=USER, limit=1).total
+    before = everything(memory)
     started = time.perf_counter()
     try:
         changes = memory.add(messages, user_id=USER, timestamp=said)
     except LLMError as error:
         check.failed(error)
-        check.that(memory.get_all(user_id=USER, limit=1).total == before, "a failed add left something behind")
+        check.that(everything(memory) == before, "a failed add left something behind")
         return
-    check.seconds += time.perf_counter() - started
+    finally:
+        check.seconds += time.perf_counter() - started
     check.usage(changes)
     check.changes(memory, changes)
+    check.total(memory)
     show(changes)
 
 
 async def remember_awaited(
-    config: dict[str, Any], piece: tuple[str, list[dict[str, str]]], before: list[Any], check: Check
-) -> None:
-    """Open the file again, in an event loop; find everything there, and add a piece once more."""
+    config: dict[str, Any], piece: tuple[str, list[dict[str, str]]], before: list[MemoryDict], check: Check
+) -> tuple[MemoryList[ChangeDict], list[MemoryDict]]:
+    """Open the file again, in an event loop; find everything there, and add a piece once more.
+
+    Returns:
+        What was changed, and all memories after it.
+    """
+    changes: MemoryList[ChangeDict] = MemoryList()
     async with AsyncMemory(config) as memory:
         there = [*await memory.get_all(user_id=USER, limit=10_000)]
         check.that(there == before, "the memories are not the same after reopening")
         print("\nOnce more, awaited")
+        started = time.perf_counter()
         try:
             changes = await memory.add(piece[1], user_id=USER, timestamp=piece[0])
         except LLMError as error:
             check.failed(error)
-            return
+            there = [*await memory.get_all(user_id=USER, limit=10_000)]
+            check.that(there == before, "a failed add left something behind")
+            return changes, there
+        finally:
+            check.seconds += time.perf_counter() - started
         check.usage(changes)
-        check.count(changes)
         show(changes)
+        return changes, [*await memory.get_all(user_id=USER, limit=10_000)]
+
+
+def everything(memory: Memory) -> list[MemoryDict]:
+    return [*memory.get_all(user_id=USER, limit=10_000)]
 
 
 def show(changes: MemoryList[ChangeDict]) -> None:
@@ -162,17 +182,12 @@ class Check:
         if not holds:
             self.problems.append(otherwise)
 
-    def count(self, changes: MemoryList[ChangeDict]) -> None:
-        """Count changes, and how many memories there must be after them."""
+    def changes(self, memory: Memory, changes: MemoryList[ChangeDict]) -> None:
+        """Count changes, and hold every one against store and history."""
+        self.rejected += len(changes.rejected)
         for change in changes:
             self.events[change["event"]] = self.events.get(change["event"], 0) + 1
             self.expected += {"ADD": 1, "DELETE": -1}.get(change["event"], 0)
-        self.rejected += len(changes.rejected)
-
-    def changes(self, memory: Memory, changes: MemoryList[ChangeDict]) -> None:
-        """Hold every change against store and history."""
-        self.count(changes)
-        for change in changes:
             stored, history = memory.get(change["id"]), memory.history(change["id"])
             if change["event"] == "DELETE":
                 self.that(stored is None, f"{change['id']} was deleted and is there")
@@ -203,7 +218,9 @@ class Check:
     def report(self) -> int:
         """Say how it went; 0 if everything is as it was said to be."""
         print(f"\nchanges {self.events}, rejected {self.rejected}, unusable answers {self.errors or 'none'}")
-        print(f"{self.calls} calls of the LLM, {self.prompt} tokens to it and {self.completion} from it,", end=" ")
+        # What an add that failed had cost, its error does not say.
+        besides = ", besides those of the unusable answers" if self.errors else ""
+        print(f"{self.calls} calls of the LLM, {self.prompt} tokens to it and {self.completion} from it{besides}")
         print(f"{self.seconds:.1f} seconds in all adds")
         for problem in self.problems:
             print(f"NOT AS IT SHOULD BE: {problem}")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openai_server import KEY, Answer, OpenAIServer
 from run_example import EXAMPLES, load_example, run_python
 
+from mem0 import Memory
 from mem0.testing import ScriptedLLM, memory
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -53,6 +56,30 @@ def test_a_loss_is_noticed(capsys: pytest.CaptureFixture[str]) -> None:
     assert check.report() == 1
     assert "1 memories, and 2 were added and not deleted" in capsys.readouterr().out
     assert f"{changes[0]['id']} is not there" in check.problems
+
+
+def test_what_a_failed_add_leaves_is_noticed() -> None:
+    def half_done(_messages: list[dict[str, Any]]) -> str:
+        m.update(kept["id"], "I like coffee")  # as many memories as before
+        return "no list of changes"
+
+    check = demo_llm.Check()
+    with memory(llm=ScriptedLLM(half_done)) as m:
+        (kept,) = m.add("I like tea", user_id=demo_llm.USER, infer=False)
+        demo_llm.remember(m, [{"role": "user", "content": "Hello"}], "2025-03-02", check)
+    assert check.errors == {"LLMResponseError": 1}
+    assert check.problems == ["a failed add left something behind"]
+
+
+def test_what_is_not_the_same_after_reopening_is_noticed(tmp_path: Path) -> None:
+    config = {"path": str(tmp_path / "m.db"), "embedder": {"provider": "onnx"}}
+    check = demo_llm.Check()
+    with Memory(config, llm=ScriptedLLM()) as m:
+        m.add("Likes tea", user_id=demo_llm.USER, infer=False)
+        before = demo_llm.everything(m)
+        m.add("Has a dog", user_id=demo_llm.USER, infer=False)
+    asyncio.run(demo_llm.remember_awaited(config, ("2025-03-02", [{"role": "user", "content": "Hi"}]), before, check))
+    assert check.problems == ["the memories are not the same after reopening"]
 
 
 def test_an_error_that_is_not_the_models_is_a_problem(openai_server: OpenAIServer, tmp_path: Path) -> None:
