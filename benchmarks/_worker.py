@@ -7,6 +7,7 @@ blurs them little.  A sample is the mean of a block of calls, a block lasting ab
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import resource
 import sqlite3
@@ -97,19 +98,33 @@ def verbs(library: Library, folder: Path, count: int, repeats: int) -> dict[str,
     if library.shares_its_folder:
         result.update(after_another_process(library, memory, folder, search, repeats * 3))
     result["add"] = sample(lambda number: library.add(memory, next(texts), owner(number)), repeats)
-    result["learn"] = learning(library, memory, repeats)
     library.close(memory)
     return result
 
 
-def learning(library: Library, memory: Any, repeats: int) -> list[float]:
-    """Measure an ``add`` of which an LLM that takes no time makes three facts."""
-    samples = []
-    for number in range(repeats * 3):
-        said, *facts = (memory_text(LEARNED + number * 4 + at) for at in range(4))
+def learn(library: Library, folder: Path, count: int, repeats: int) -> dict[str, Any]:
+    """Measure an ``add`` of which an LLM that takes no time makes three facts.
+
+    Once for users who were searched before in this process, and once for users nothing was asked of yet.
+    """
+    memory = library.open(folder)
+    known = min(repeats * 3, USERS // 2, count)
+    numbers = itertools.count(LEARNED)
+
+    def once(user: int) -> float:
+        said, *facts = (memory_text(next(numbers)) for _ in range(4))
         library.embedder.prepare([said, *facts])
-        samples.append(cpu_ms(lambda: library.learn(memory, said, facts, owner(number))))  # noqa: B023 - called at once
-    return samples
+        return cpu_ms(lambda: library.learn(memory, said, facts, user_id(user)))
+
+    for user in range(known):
+        library.search(memory, question(user), user_id(user))
+    once(0)  # what is imported on first use
+    result = {
+        "learn": [once(number % known) for number in range(repeats * 3)],
+        "learn_first": [once(USERS // 2 + number) for number in range(known)],
+    }
+    library.close(memory)
+    return result
 
 
 def after_another_process(
@@ -257,6 +272,7 @@ def commits(library: Library, folder: Path, count: int, repeats: int) -> dict[st
 JOBS = {
     "fill": fill,
     "verbs": verbs,
+    "learn": learn,
     "reopen": reopen,
     "memory": memory_growth,
     "commits": commits,

@@ -2,6 +2,7 @@
 
     python benchmarks/overhead.py --quick          # under a minute
     python benchmarks/overhead.py --json out.json  # all of it, some minutes
+    python benchmarks/overhead.py --only learn     # one row
 
 Every measurement runs in a process of its own (``_worker.py``), both libraries get the same texts and the
 same ready-made vectors, and an LLM that answers at once.  mem0ai has the same import name as this library, so it lives
@@ -52,6 +53,7 @@ ROWS = (
     Row("add", "add(infer=False), one memory", "ms", 1.0),
     Row("commits", "… commits", "", 1.0),
     Row("learn", "add, 3 facts from an LLM that takes no time", "ms", 5.0),
+    Row("learn_first", "… a user's first in this process", "ms"),
     Row("add_list", "add(infer=False), a memory of a list", "ms"),
     Row("get_all", "get_all, limit 100", "ms", 1.0),
     Row("reopen", "reopen, a user's first search", "ms", 50.0),
@@ -62,6 +64,15 @@ MEMORY_ROWS = (
     Row("peak", "… at its peak", "×"),
 )
 IMPORT_ROW = Row("import", "from mem0 import Memory", "ms", 200.0)
+ALL_ROWS = frozenset(row.key for row in (*ROWS, *MEMORY_ROWS, IMPORT_ROW))
+# The rows that have a job of the worker for themselves; those of "fill", which always runs, and "verbs" are the rest.
+JOB_ROWS = {
+    "reopen": frozenset({"reopen"}),
+    "memory": frozenset(row.key for row in MEMORY_ROWS),
+    "learn": frozenset({"learn", "learn_first"}),
+    "commits": frozenset({"commits"}),
+}
+VERB_ROWS = ALL_ROWS.difference({"add_list", IMPORT_ROW.key}, *JOB_ROWS.values())
 
 
 @dataclass(frozen=True)
@@ -114,6 +125,7 @@ class Runner:
     python: Path
     home: Path
     repeats: int
+    only: frozenset[str] = ALL_ROWS
 
     def environment(self) -> dict[str, str]:
         """Return the environment: no key that names a provider, no telemetry, no folder of the user's."""
@@ -145,12 +157,22 @@ class Runner:
         with tempfile.TemporaryDirectory(dir=self.home) as name:
             folder = Path(name)
             result = self.job("fill", folder, count)
-            opened = [self.job("reopen", folder, count)["reopen"][0] for _ in range(min(self.repeats, 5))]
-            if with_memory:
+            if self.wants("reopen"):
+                opened = [self.job("reopen", folder, count)["reopen"][0] for _ in range(min(self.repeats, 5))]
+                result["reopen"] = opened
+            if with_memory and self.wants("memory"):
                 growth = self.job("memory", folder, count)
                 result |= {key: [grown / (count * RAW_ROW_BYTES)] for key, grown in growth.items()}
-            result |= {"reopen": opened} | self.job("verbs", folder, count)
-            return result | self.job("commits", folder, count)
+            if self.only & VERB_ROWS:
+                result |= self.job("verbs", folder, count)
+            for job in ("learn", "commits"):
+                if self.wants(job):
+                    result |= self.job(job, folder, count)
+            return {key: samples for key, samples in result.items() if key in self.only}
+
+    def wants(self, job: str) -> bool:
+        """Tell whether a job measures a row that was asked for."""
+        return bool(self.only & JOB_ROWS[job])
 
     def importing(self) -> list[float]:
         """Measure the import, each time in a new process; the first one, which may compile, is not counted."""
@@ -164,25 +186,27 @@ def say(message: str) -> None:
 
 def mem0ai_python(given: Path | None) -> Path:
     """Return the interpreter that has mem0ai, after making its environment if none was given and none is there."""
-    if given:
-        return given.absolute()
-    folder = HERE / ".envs" / f"mem0ai-{MEM0AI}-py{sys.version_info.major}.{sys.version_info.minor}"
+    return given.absolute() if given else python_with("mem0ai", MEM0AI)
+
+
+def python_with(package: str, version: str) -> Path:
+    """Return the interpreter of an environment that has a package, after making it if it is not there."""
+    folder = HERE / ".envs" / f"{package}-{version}-py{sys.version_info.major}.{sys.version_info.minor}"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     complete = folder / "complete"
     if not complete.exists():
-        say(f"installing mem0ai {MEM0AI} into {folder.relative_to(HERE.parent)}")
+        say(f"installing {package} {version} into {folder.relative_to(HERE.parent)}")
         venv.create(folder, clear=True, with_pip=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", f"mem0ai=={MEM0AI}"], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", f"{package}=={version}"], check=True)
         complete.touch()
     return python
 
 
 def measure(arguments: argparse.Namespace, home: Path) -> list[Measure]:
     """Run both libraries at every size."""
-    ours = Runner("ours", Path(sys.executable), home, arguments.repeats) if arguments.ours else None
-    theirs = None
-    if arguments.mem0ai:
-        theirs = Runner("mem0ai", mem0ai_python(arguments.mem0ai_python), home, arguments.repeats)
+    options = (home, arguments.repeats, arguments.only)
+    ours = Runner("ours", Path(sys.executable), *options) if arguments.ours else None
+    theirs = Runner("mem0ai", mem0ai_python(arguments.mem0ai_python), *options) if arguments.mem0ai else None
     sizes = {"ours": arguments.sizes if ours else [], "mem0ai": arguments.mem0ai_sizes if theirs else []}
     measures = []
     for size in sorted({*sizes["ours"], *sizes["mem0ai"]}):
@@ -195,16 +219,17 @@ def measure(arguments: argparse.Namespace, home: Path) -> list[Measure]:
             mine, its = results["ours"].get(row.key, []), results["mem0ai"].get(row.key, [])
             if mine or its:
                 measures.append(Measure(row, size, target_of(row, size, results["ours"]), mine, its))
-    say("import")
-    imported = [runner.importing() if runner else [] for runner in (ours, theirs)]
-    measures.append(Measure(IMPORT_ROW, None, IMPORT_ROW.target, *imported))
+    if IMPORT_ROW.key in arguments.only:
+        say("import")
+        imported = [runner.importing() if runner else [] for runner in (ours, theirs)]
+        measures.append(Measure(IMPORT_ROW, None, IMPORT_ROW.target, *imported))
     return measures
 
 
 def target_of(row: Row, size: int, ours: dict[str, Any]) -> float | None:
     """Return a row's target at a size; one of them is three times another row."""
     if row.key == "search_after_other":
-        return 3 * median(ours["search"]) if ours and size >= OTHER_PROCESS_TARGET_FROM else None
+        return 3 * median(ours["search"]) if "search" in ours and size >= OTHER_PROCESS_TARGET_FROM else None
     if row in MEMORY_ROWS and size < MEMORY_TARGET_FROM:
         return None
     return row.target
@@ -245,6 +270,16 @@ def sizes(text: str) -> list[int]:
     return [int(part) for part in text.split(",")]
 
 
+def row_keys(text: str) -> frozenset[str]:
+    """Parse ``learn,search``."""
+    keys = frozenset(text.split(","))
+    if unknown := keys - ALL_ROWS:
+        raise argparse.ArgumentTypeError(
+            f"no row {', '.join(sorted(unknown))}; there are {', '.join(sorted(ALL_ROWS))}"
+        )
+    return keys
+
+
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
@@ -253,6 +288,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--mem0ai-python", type=Path, metavar="PYTHON", help="an interpreter that has mem0ai already")
     parser.add_argument("--no-mem0ai", dest="mem0ai", action="store_false", help="measure this library only")
     parser.add_argument("--no-ours", dest="ours", action="store_false", help="measure mem0ai only")
+    parser.add_argument("--only", type=row_keys, default=ALL_ROWS, metavar="ROWS", help="rows to measure: learn,search")
     parser.add_argument("--repeats", type=int, default=7, help="samples of each time")
     parser.add_argument("--quick", action="store_true", help="1,000 and 10,000 memories, mem0ai 1,000, 3 repeats")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample there")

@@ -1,10 +1,11 @@
-"""How long the prompts of one ``add`` are, side by side with mem0ai: the same conversation, the same memories.
+"""How long the prompts of one ``add`` are, side by side with mem0ai: the same conversations, the same memories.
 
     python benchmarks/prompt_tokens.py
 
-A recording LLM keeps what it is asked and finds nothing to remember, so no model is needed.  Tokens are counted with
-the WordPiece vocabulary of the bundled embedder for both: OpenAI's own tokenizers need a download, and count a few
-per cent less for English.
+A recording LLM keeps what it is asked, so no model is needed.  Both libraries' prompts are counted by the same
+tokenizer, the WordPiece vocabulary of the bundled embedder; with ``--o200k`` also by OpenAI's ``o200k_base`` (GPT-4o
+and later).  Its ranks are a download otherwise, and ship inside the package ``bpe-openai``, a small one of a third party,
+which is therefore installed only when asked for, into a virtual environment of its own.
 """
 
 from __future__ import annotations
@@ -20,8 +21,15 @@ from typing import Any
 
 from _libraries import LIBRARIES, FreeLLM
 from _workload import memory_text, user_id
-from overhead import MEM0AI, Runner, mem0ai_python
+from overhead import HERE, MEM0AI, Runner, mem0ai_python, python_with
 
+BPE_OPENAI = "0.1.4"
+BPE_CODE = """
+import json, sys
+from bpe_openai import get_encoding
+encode = get_encoding("o200k_base").encode
+print(json.dumps([len(encode(text, disallowed_special=())) for text in json.load(sys.stdin)]))
+"""
 CONVERSATION = [
     {
         "role": "user",
@@ -39,6 +47,8 @@ CONVERSATION = [
     },
     {"role": "assistant", "content": "Noted: a cello needs a padded crate. I'll add that to both requests today."},
 ]
+CONVERSATIONS = {"6 messages": CONVERSATION, "2 messages": CONVERSATION[:2]}
+FACT = "The user signed for a flat in Porto"  # what the first of two passes finds
 MEMORIES = (0, 20)
 
 
@@ -57,25 +67,47 @@ class Recorder(FreeLLM):
         return super().generate_response(messages, response_format, **rest)
 
 
-def record(name: str, strategy: str) -> list[list[str]]:
-    """Return the prompts of one ``add``, with so many memories there already, for each of the numbers."""
+def record(name: str, strategy: str) -> list[tuple[str, int, list[str]]]:
+    """Return the prompts of one ``add`` for each conversation and each number of memories there already."""
     found = []
-    for count in MEMORIES:
-        with tempfile.TemporaryDirectory() as folder:
-            library = LIBRARIES[name]()
-            memory = library.open(Path(folder))
-            for number in range(count):
-                library.add(memory, memory_text(number), user_id(0))
-            recorder = Recorder()
-            if strategy == "two_pass":
-                recorder.facts = ["The user moves to Porto on the first of next month"]
-            if name == "ours":
-                memory.config.add_strategy = strategy
-            memory.llm = recorder
-            memory.add(CONVERSATION, user_id=user_id(0))
-            found.append(recorder.prompts)
-            library.close(memory)
+    for title, conversation in CONVERSATIONS.items():
+        for count in MEMORIES:
+            with tempfile.TemporaryDirectory() as folder:
+                library = LIBRARIES[name]()
+                memory = library.open(Path(folder))
+                for number in range(count):
+                    library.add(memory, memory_text(number), user_id(0))
+                recorder = Recorder()
+                if strategy == "two_pass":
+                    recorder.facts = [FACT]
+                if name == "ours":
+                    memory.config.add_strategy = strategy
+                memory.llm = recorder
+                memory.add(conversation, user_id=user_id(0))
+                offered = sum(memory_text(number) in "\n".join(recorder.prompts) for number in range(count))
+                found.append((f"{title}, {offered} of {count} memories", len(recorder.prompts), recorder.prompts))
+                library.close(memory)
     return found
+
+
+def bpe_tokens(texts: list[str]) -> list[int]:
+    """Count tokens of ``o200k_base``."""
+    python = python_with("bpe-openai", BPE_OPENAI)
+    done = subprocess.run(
+        [str(python), "-c", BPE_CODE], input=json.dumps(texts), capture_output=True, text=True, check=True
+    )
+    counts: list[int] = json.loads(done.stdout)
+    return counts
+
+
+def word_piece_tokens(texts: list[str]) -> list[int]:
+    """Count tokens of the bundled embedder's vocabulary."""
+    tokenizer = import_module("tokenizers").Tokenizer.from_file(
+        str(HERE.parent / "mem0" / "embeddings" / "minilm" / "tokenizer.json")
+    )
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return [len(tokenizer.encode(text, add_special_tokens=False).ids) for text in texts]
 
 
 def main() -> None:
@@ -84,16 +116,13 @@ def main() -> None:
     parser.add_argument("--library", choices=LIBRARIES, help=argparse.SUPPRESS)
     parser.add_argument("--strategy", default="single_pass", help=argparse.SUPPRESS)
     parser.add_argument("--mem0ai-python", type=Path, help="an interpreter that has mem0ai already")
+    parser.add_argument("--o200k", action="store_true", help="also count by OpenAI's tokenizer (installs bpe-openai)")
     arguments = parser.parse_args()
     if arguments.library:
         print(json.dumps(record(arguments.library, arguments.strategy)))
         return
-    tokenizer = import_module("tokenizers").Tokenizer.from_file(
-        str(Path(__file__).parents[1] / "mem0" / "embeddings" / "minilm" / "tokenizer.json")
-    )
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    print(f"{'':<34}{'calls':>6}{'characters':>12}{'tokens':>8}")
+    counted = {"WordPiece": word_piece_tokens, **({"o200k": bpe_tokens} if arguments.o200k else {})}
+    print(f"{'':<52}{'calls':>6}{'characters':>12}" + "".join(f"{name:>11}" for name in counted))
     with tempfile.TemporaryDirectory() as home:
         for title, name, strategy, python in (
             ("this library", "ours", "single_pass", Path(sys.executable)),
@@ -108,10 +137,10 @@ def main() -> None:
                 text=True,
                 check=True,
             )
-            for count, prompts in zip(MEMORIES, json.loads(done.stdout.splitlines()[-1]), strict=True):
+            for what, calls, prompts in json.loads(done.stdout.splitlines()[-1]):
                 characters = sum(map(len, prompts))
-                tokens = sum(len(tokenizer.encode(prompt, add_special_tokens=False).ids) for prompt in prompts)
-                print(f"{f'{title}, {count} memories':<34}{len(prompts):>6}{characters:>12}{tokens:>8}")
+                counts = "".join(f"{sum(count(prompts)):>11}" for count in counted.values())
+                print(f"{f'{title}, {what}':<52}{calls:>6}{characters:>12}{counts}")
 
 
 if __name__ == "__main__":
