@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import sqlite3
@@ -24,7 +25,7 @@ from mem0 import (
     StorageError,
     ValidationError,
 )
-from mem0.testing import DeterministicEmbedding, FailingVectorStore, ScriptedLLM, memory
+from mem0.testing import DeterministicEmbedding, FailingVectorStore, ScriptedLLM, async_memory, memory
 from mem0.vector_stores.sqlite import SQLiteVectorStore
 
 
@@ -106,6 +107,19 @@ def test_06_the_embedder_fails_for_one_of_two_facts() -> None:
         assert texts_of(m) == []
 
 
+def test_06_nothing_of_the_two_is_in_the_history(path: str) -> None:
+    class Picky(DeterministicEmbedding):
+        def embed_batch(self, texts: Any) -> list[list[float]]:
+            if "Has a dog" in texts:
+                raise RuntimeError("not this one")
+            return super().embed_batch(texts)
+
+    with memory(llm=ScriptedLLM([["Likes tea", "Has a dog"]]), embedder=Picky(), path=path) as m:
+        with pytest.raises(EmbeddingError):
+            m.add("tea and a dog", user_id="alice")
+        assert not _in_files(path, ["Likes tea", "Has a dog"])
+
+
 def test_07_the_stores_insert_fails() -> None:
     with FailingVectorStore(fail_on="insert") as store, memory(vector_store=store) as m:
         with pytest.raises(StorageError, match="insert fails on purpose"):
@@ -165,6 +179,22 @@ def test_10_parts_tool_calls_and_tool_messages() -> None:
             ("tool", "a tabby"),
             ("user", "This is my cat"),
         ]
+
+
+def test_10_an_llm_is_shown_the_texts_among_them() -> None:
+    picture = {"type": "image_url", "image_url": {"url": "https://example.org/cat.png"}}
+    call = {"id": "1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    told = [
+        {"role": "user", "content": [picture, {"type": "text", "text": "This is my cat"}]},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "1", "content": "a tabby"},
+    ]
+    llm = ScriptedLLM([["Has a tabby"]])
+    with memory(llm=llm) as m:
+        result = m.add(told, user_id="alice")
+        assert texts_of(m) == ["Has a tabby"]
+        assert [note["message"] for note in result.rejected] == [0]  # nobody here describes pictures
+        assert [text in llm.calls[0].prompt for text in ("This is my cat", "a tabby", "cat.png")] == [True, True, False]
 
 
 def test_11_a_memory_that_was_never_offered() -> None:
@@ -235,6 +265,51 @@ def test_16_hi_alone_is_nothing() -> None:
         assert (result, result.rejected, result.usage.llm_calls) == ([], [], 1)
         assert len(m.add("Hi", user_id="alice").rejected) == 2  # what only repeats the prompt
         assert texts_of(m) == []
+
+
+NEVER_OFFERED = {"memory": [{"event": "DELETE", "id": "9"}, {"event": "ADD", "text": "Has a dog"}]}
+PLAYER_IS_B = {"memory": [{"event": "UPDATE", "id": "0", "text": "Favourite player is B"}]}
+
+
+@pytest.mark.parametrize(
+    ("replies", "error", "kept"),
+    [
+        pytest.param(['<think>{"x"}</think>\n```json\n["Likes tea"]\n```'], None, ["Likes tea"], id="01"),
+        pytest.param([{"facts": ["Likes tea", "Has a dog"]}], None, ["Has a dog", "Likes tea"], id="02"),
+        pytest.param(['["Likes tea", "Has'], None, ["Likes tea"], id="03, items kept"),
+        pytest.param(['["Likes', '["Likes tea"]'], None, ["Likes tea"], id="03, asked again"),
+        pytest.param(['["Likes', '["Likes'], LLMResponseError, [], id="03, broken"),
+        pytest.param(["I'm sorry.", "I can't."], LLMResponseError, [], id="04"),
+        pytest.param([ConnectionError], LLMError, [], id="05"),
+        pytest.param([["Likes tea", "\ud800fails"]], EmbeddingError, [], id="06"),
+        pytest.param([NEVER_OFFERED], None, ["Has a dog"], id="11"),
+        pytest.param([["Favourite player is A"], PLAYER_IS_B], None, ["Favourite player is B"], id="13"),
+        pytest.param([["用户对花生过敏"]], None, ["用户对花生过敏"], id="14"),
+        pytest.param([{"memory": []}], None, [], id="16"),
+    ],
+)
+def test_01_to_16_awaited(replies: list[Any], error: type[Exception] | None, kept: list[str]) -> None:
+    class Picky(DeterministicEmbedding):
+        def embed_batch(self, texts: Any) -> list[list[float]]:
+            if any("fails" in text for text in texts):
+                raise RuntimeError("not this one")
+            return super().embed_batch(texts)
+
+    async def main() -> None:
+        llm = ScriptedLLM(replies)
+        async with async_memory(llm=llm, embedder=Picky()) as m:
+            while len(llm.calls) < len(replies):
+                if error is None:
+                    await m.add("yesterday", user_id="alice", timestamp="2024-03-10T20:00:00Z")
+                else:
+                    with pytest.raises(error):
+                        await m.add("yesterday", user_id="alice")
+            found = await m.get_all(user_id="alice")
+            assert sorted(row["memory"] for row in found) == kept
+            assert all(row["created_at"].startswith("2024-03-10T20:00") for row in found)
+            assert error is not None or "Sunday, 2024-03-10 20:00 UTC" in llm.calls[0].prompt
+
+    asyncio.run(main())
 
 
 def test_17_delete_all_of_one_of_two_users() -> None:

@@ -203,12 +203,22 @@ def _translated(llm: Any) -> Iterator[None]:
 def _reply(llm: Any, answer: object, tokens: Tokens) -> Reply:
     calls: list[ToolCall] = []
     if isinstance(answer, Mapping) and ("tool_calls" in answer or {*answer} == {"content"}):
-        calls = [_tool_call(call) for call in answer.get("tool_calls") or ()]
+        wanted = answer.get("tool_calls") or ()
+        if not isinstance(wanted, (list, tuple)):
+            raise LLMResponseError(
+                f"LLM {type(llm).__name__} returned {type(wanted).__name__} as tool_calls; that is a list", reply=None
+            )
+        calls = [_tool_call(call) for call in wanted]
         answer = answer.get("content")
     if answer is None:
         answer = ""
     if isinstance(answer, (Mapping, list)):  # a fake that hands over what others write down
-        answer = json.dumps(answer, default=str)
+        try:
+            answer = json.dumps(answer, default=str)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise LLMResponseError(
+                f"LLM {type(llm).__name__} returned a {type(answer).__name__} that is no JSON ({error})", reply=None
+            ) from error
     if not isinstance(answer, str):
         raise LLMResponseError(
             f"LLM {type(llm).__name__} returned {type(answer).__name__}; generate_response returns text, "
@@ -230,6 +240,6 @@ def read_arguments(arguments: object) -> dict[str, Any] | None:
     if isinstance(arguments, str):
         try:
             arguments = json.loads(arguments or "{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
     return dict(arguments) if isinstance(arguments, Mapping) else None

@@ -67,12 +67,19 @@ def patched(payload: Mapping[str, Any], text: str | None, metadata: Mapping[str,
 
 
 def superseded(
-    payload: Mapping[str, Any], text: str, metadata: Mapping[str, Any], now: str, expiration_date: str | None
+    payload: Mapping[str, Any],
+    text: str,
+    metadata: Mapping[str, Any],
+    now: str,
+    *,
+    expiration_date: str | None,
+    actor_id: str | None,
 ) -> dict[str, Any]:
     """Return the payload of a memory that an LLM replaced: distilled from now on, and nobody's own words."""
-    new = patched({key: value for key, value in payload.items() if key != "role"}, text, metadata, now)
-    if expiration_date is not None:
-        new["expiration_date"] = expiration_date
+    kept = {key: value for key, value in payload.items() if key not in ("role", "actor_id")}
+    new = patched(kept, text, metadata, now)
+    about = {"expiration_date": expiration_date, "actor_id": actor_id}
+    new |= {key: value for key, value in about.items() if value is not None}
     new["_mem0"] |= {"turn": False, "fingerprint": fingerprint(text, Scope.of(payload), None)}
     return new
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mem0 import LLMError
+from mem0 import LLMError, LLMResponseError
 from mem0.llms.base import LLMBase, ask
 from mem0.testing import LLMContract, RecordingTelemetry, ScriptedLLM
 
@@ -103,6 +103,14 @@ def test_an_llm_that_keeps_the_contract() -> None:
 
     for name in [name for name in dir(LLMContract) if name.startswith("test_")]:
         getattr(Contract(), name)()
+
+
+def test_a_fake_that_answers_what_is_no_json() -> None:
+    circular: list[Any] = []
+    circular.append(circular)
+    for odd in (circular, {("a", "b"): 1}):
+        with pytest.raises(LLMResponseError, match="no JSON"):
+            ask(answers(text=odd)(), HELLO)
 
 
 def test_telemetry_keeps_what_it_is_told() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mem0.exceptions import ValidationError
-from mem0.memory.inputs import MAX_MESSAGE_BYTES, kind_of
+from mem0.memory.inputs import MAX_ID_BYTES, MAX_MESSAGE_BYTES, kind_of
 from mem0.text import clean
 
 #: Limit of one call; beyond it a :class:`~mem0.exceptions.ValidationError` says so.
@@ -83,6 +83,10 @@ def _turn(number: int, message: object) -> tuple[Turn | None, list[dict[str, Any
     name = message.get("name")
     if name is not None and not isinstance(name, str):
         raise ValidationError(f"{field}['name'] is {name!r}; it is text, or left out")
+    for key, value in (("role", role), ("name", name)):
+        # They stand in the prompt beside the text, and a speaker's name is kept as an id.
+        if value and len(value.encode(errors="replace")) > MAX_ID_BYTES:
+            raise ValidationError(f"{field}[{key!r}]: over {MAX_ID_BYTES} bytes; it is a word, or a name")
     content, images, skipped = _content(number, message.get("content"))
     text = clean(content)
     if role in _UNSTORED_ROLES:

@@ -24,8 +24,9 @@ _CHARACTERS_OFFERED = 20_000
 _PROBES = 4
 _PROBE_CHARACTERS = 2_000
 
-# What the description of a picture takes of a prompt at most.
-IMAGE_CHARACTERS = 4_000
+# What the description of a picture takes of a prompt at most, and of a small prompt at most this share.
+_IMAGE_CHARACTERS = 4_000
+_IMAGE_SHARE = 4
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,17 @@ class Said:
         )
         return Change("ADD", str(uuid.uuid4()), payload)
 
+    def superseding(self, row: Record, text: str, actor_id: str | None) -> dict[str, Any]:
+        """Return the payload that replaces a memory."""
+        return payloads.superseded(
+            row.payload,
+            text,
+            self.metadata,
+            self.wall,
+            expiration_date=self.expiration_date,
+            actor_id=actor_id,
+        )
+
 
 @dataclass(frozen=True)
 class Step:
@@ -101,7 +113,7 @@ def portions(turns: Sequence[Turn], most_characters: int, most_calls: int) -> li
     total = 0
     for turn in turns:
         for piece in _pieces(turn, most_characters):
-            size = _size(piece)
+            size = _size(piece, most_characters)
             total += size
             if size > room and portioned[-1]:
                 portioned.append([])
@@ -117,27 +129,31 @@ def portions(turns: Sequence[Turn], most_characters: int, most_calls: int) -> li
     return portioned
 
 
-def _size(turn: Turn) -> int:
-    return prompts.length(turn) + IMAGE_CHARACTERS * len(turn.images)
+def picture_characters(most: int) -> int:
+    """Return how long the description of a picture may be, where one call takes so many characters."""
+    return min(_IMAGE_CHARACTERS, most // _IMAGE_SHARE)
+
+
+def _size(turn: Turn, most: int) -> int:
+    return prompts.length(turn) + picture_characters(most) * len(turn.images)
 
 
 def _pieces(turn: Turn, most: int) -> list[Turn]:
-    """Cut a message that is longer than one call takes, between words where there are any."""
-    if _size(turn) <= most or not turn.text:
+    """Cut a message that is longer than one call takes: between its words, where there are any, and its pictures."""
+    if _size(turn, most) <= most:
         return [turn]
     pieces = []
     text = turn.text
     while text:
-        end = len(text)
-        while end > 1 and _size(turn._replace(text=text[:end], images=())) > most:
-            end = max(1, end * most // _size(turn._replace(text=text[:end], images=())) - 1)
+        end = min(len(text), most)  # as JSON a text is no shorter
+        while end > 1 and (size := _size(turn._replace(text=text[:end], images=()), most)) > most:
+            end = max(1, end * most // size - 1)
         if end < len(text):
             space = max(text.rfind(" ", end // 2, end), text.rfind("\n", end // 2, end))
             end = space + 1 if space > 0 else end
         pieces.append(turn._replace(text=text[:end], images=()))
         text = text[end:]
-    pieces[0] = pieces[0]._replace(images=turn.images)
-    return pieces
+    return [*pieces, *(turn._replace(text="", images=(image,)) for image in turn.images)]
 
 
 def probes(texts: Sequence[str]) -> list[str]:
@@ -217,9 +233,8 @@ class Plan:
         if row is None:
             change = self.said.new(item.text, actor_id=actor)
         else:
-            payload = payloads.superseded(
-                row.payload, item.text, self.said.metadata, self.said.wall, self.said.expiration_date
-            )
+            # Of a message that is not known, the speaker is not known either; the old one stays then.
+            payload = self.said.superseding(row, item.text, actor if turn else row.payload.get("actor_id"))
             if payloads.says_the_same(payload, row.payload):
                 self.unchanged[row.id] = row
                 return
@@ -279,9 +294,7 @@ def _rebased(plan: Plan, step: Step, row: Record | None) -> list[Step]:
     if change.event == "DELETE":
         return [replace(step, change=replace(change, version=version), previous=row)]
     # The later one replaces what the earlier one wrote; history has both.
-    payload = payloads.superseded(
-        row.payload, change.payload["data"], plan.said.metadata, plan.said.wall, plan.said.expiration_date
-    )
+    payload = plan.said.superseding(row, change.payload["data"], change.payload.get("actor_id"))
     payload = payloads.with_notes_of(payload, change.payload)
     return [replace(step, change=replace(change, payload=payload, version=version), previous=row)]
 

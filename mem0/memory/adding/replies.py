@@ -16,10 +16,9 @@ from mem0.llms.base import Reply, ToolCall
 from mem0.memory.inputs import MAX_MESSAGE_BYTES
 from mem0.text import clean
 
-_THINKING = re.compile(r"<(think|thinking|reasoning)>.*?</\1>", re.DOTALL | re.IGNORECASE)
-_THOUGHT_END = re.compile(r"</(?:think|thinking|reasoning)>", re.IGNORECASE)
+_THOUGHT = re.compile(r"<(/?)(think|thinking|reasoning)>", re.IGNORECASE)
 _FENCE = re.compile(r"```[a-zA-Z]*[ \t]*\n?(.*?)(?:```|\Z)", re.DOTALL)
-_BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+(\S.*)$", re.MULTILINE)
+_BULLET = re.compile(r"^[^\S\n]*(?:[-*•]|\d+[.)])[^\S\n]+(\S.*)$", re.MULTILINE)
 _START = re.compile(r"[{\[]")
 _LIST_START = re.compile(r'\{\s*"(?:memory|memories|facts)"\s*:\s*\[|\[')
 _BETWEEN = re.compile(r"[\s,]*")
@@ -108,8 +107,22 @@ def summary(reply: Reply) -> str:
 
 def without_thoughts(text: str) -> str:
     """Drop what a model thought aloud, also where it only marked the end."""
-    text = _THINKING.sub("", text)
-    return text[[0, *(end.end() for end in _THOUGHT_END.finditer(text))][-1] :]
+    marks = [*_THOUGHT.finditer(text)]
+    last_end = {mark[2].lower(): mark.start() for mark in marks if mark[1]}
+    kept: list[str] = []
+    at, thought = 0, ""
+    # By hand, because a regular expression would look for the end of each of many beginnings anew.
+    for mark in marks:
+        name = mark[2].lower()
+        if thought:
+            if mark[1] and name == thought:
+                at, thought = mark.end(), ""
+        elif mark[1]:
+            kept, at = [], mark.end()
+        elif last_end.get(name, -1) > mark.start():
+            kept.append(text[at : mark.start()])
+            thought = name
+    return "".join([*kept, text[at:]])
 
 
 def _from_text(reply: Reply) -> Read:

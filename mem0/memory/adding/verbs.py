@@ -17,12 +17,12 @@ from mem0.memory import payloads, ranking
 from mem0.memory.adding import prompts, replies
 from mem0.memory.adding.messages import Turn
 from mem0.memory.adding.planning import (
-    IMAGE_CHARACTERS,
     MOST_OFFERED,
     Plan,
     Said,
     Step,
     offered,
+    picture_characters,
     portions,
     probes,
     settle,
@@ -144,15 +144,15 @@ def _portioned(said: Said, guidance: Guidance) -> Verb[list[list[Turn]]]:
     for portion in portioned:
         described.append([])
         for turn in portion:
-            described[-1].append((yield from _described(turn)))
+            described[-1].append((yield from _described(turn, picture_characters(guidance.max_llm_chars))))
     return described
 
 
-def _described(turn: Turn) -> Verb[Turn]:
+def _described(turn: Turn, most: int) -> Verb[Turn]:
     texts = [turn.text] if turn.text else []
     for image in turn.images:
         seen = yield from _answered(prompts.description(image), replies.summary)
-        texts.append(f"[picture: {seen[:IMAGE_CHARACTERS]}]")
+        texts.append(f"[picture: {' '.join(seen.split())[:most]}]")
     return turn._replace(text="\n".join(texts), images=())
 
 

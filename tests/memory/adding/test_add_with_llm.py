@@ -193,6 +193,19 @@ class TestEvents:
         ana, other = (m.get(change["id"]) or {} for change in m.add(told, user_id="alice"))
         assert (ana.get("actor_id"), ana.get("role"), other.get("actor_id")) == ("Ana", None, None)
 
+    def test_who_said_what_replaces_it(self, m: Memory) -> None:
+        ana = {"role": "user", "name": "Ana", "content": "tea"}
+        bob = {"role": "user", "name": "Bob", "content": "coffee"}
+        script(m, {"memory": [{"text": "Likes tea", "message": 0}]})
+        (added,) = m.add(ana, user_id="alice")
+        actors = []
+        for messages in (bob, ["no, water"], ["juice"]):
+            actors.append((m.get(added["id"]) or {}).get("actor_id"))
+            script(m, {"memory": [{"event": "UPDATE", "id": "0", "text": f"Likes {messages}", "message": 0}]})
+            m.add(messages, user_id="alice")
+        actors.append((m.get(added["id"]) or {}).get("actor_id"))
+        assert actors == ["Ana", "Bob", None, None]
+
     def test_what_a_memory_gets_besides(self, m: Memory) -> None:
         script(m, ADD_TEA)
         (added,) = m.add(
@@ -611,6 +624,12 @@ class TestContent:
             (1, True),
         ]
         assert not [call for call in llm.calls if "iVBO" in call.prompt]
+
+    def test_more_pictures_than_a_prompt_has_room_for_cost_nothing(self) -> None:
+        llm = ScriptedLLM(enable_vision=True)
+        with memory(llm=llm) as m, pytest.raises(ValidationError, match=r"max_llm_calls"):
+            m.add({"role": "user", "content": [IMAGE] * 100}, user_id="alice")
+        assert llm.calls == []
 
     def test_only_a_picture(self, m: Memory) -> None:
         llm = script(m)

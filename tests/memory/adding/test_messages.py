@@ -76,6 +76,12 @@ class TestTurns:
         assert (turn.text, [image["type"] for image in turn.images]) == ("a cat", ["image_url"])
         assert turn.images[0]["image_url"]["url"] == url
 
+    @pytest.mark.parametrize("key", ["role", "name"])
+    def test_a_name_is_no_place_for_a_book(self, key: str) -> None:
+        assert heard(user("x") | {key: "a" * 512}).turns
+        with pytest.raises(ValidationError, match=rf"messages\[0\]\['{key}'\]: over 512 bytes"):
+            heard(user("x") | {key: "ä" * 257})
+
     def test_what_cannot_be_read_is_listed(self) -> None:
         found = heard([user("a"), user([{"type": "input_audio"}, {"type": "text", "text": ""}])])
         assert found.skipped == [{"message": 1, "part": 0, "reason": "a part of type 'input_audio' is not read"}]
