@@ -4,8 +4,8 @@
 
 A recording LLM keeps what it is asked, so no model is needed.  Both libraries' prompts are counted by the same
 tokenizer, the WordPiece vocabulary of the bundled embedder; with ``--o200k`` also by OpenAI's ``o200k_base`` (GPT-4o
-and later).  Its ranks are a download otherwise, and ship inside the package ``bpe-openai``, a small one of a third party,
-which is therefore installed only when asked for, into a virtual environment of its own.
+and later).  Its ranks are a download otherwise, and ship inside the package ``bpe-openai``, a small one of a third
+party, which is therefore installed only when asked for, into a virtual environment of its own.
 """
 
 from __future__ import annotations
