@@ -104,11 +104,12 @@ def report_tokens(prompt: int | None, completion: int | None) -> None:
 
 @contextmanager
 def _metered() -> Iterator[Tokens]:
-    token = _meter.set(Tokens())
+    tokens = Tokens()
+    before = _meter.set(tokens)
     try:
-        yield _meter.get() or Tokens()
+        yield tokens
     finally:
-        _meter.reset(token)
+        _meter.reset(before)
 
 
 # -- asking -----------------------------------------------------------------------------------------

@@ -155,20 +155,20 @@ def check_parts(llm: object, embedder: object, store: object, history: object) -
             with keys in them.
     """
     if llm is not None and (isinstance(llm, type) or not callable(getattr(llm, "generate_response", None))):
-        raise ConfigError(f"llm={kind_of(llm)}: expected an object with generate_response(messages){_as_config(llm)}")
+        raise ConfigError(f"llm={shown(llm)}: expected an object with generate_response(messages){_as_config(llm)}")
     if inspect.iscoroutinefunction(getattr(llm, "generate_response", None)):
         raise ConfigError(
-            f"llm={kind_of(llm)}: generate_response(messages) does not block; call it agenerate_response, beside a "
+            f"llm={shown(llm)}: generate_response(messages) does not block; call it agenerate_response, beside a "
             "generate_response"
         )
     if embedder is not None and (isinstance(embedder, type) or not callable(getattr(embedder, "embed", None))):
-        raise ConfigError(f"embedder={kind_of(embedder)}: expected an object with embed(text){_as_config(embedder)}")
+        raise ConfigError(f"embedder={shown(embedder)}: expected an object with embed(text){_as_config(embedder)}")
     if inspect.iscoroutinefunction(getattr(embedder, "embed", None)):
-        raise ConfigError(f"embedder={kind_of(embedder)}: embed(text) does not block; call it aembed, beside an embed")
+        raise ConfigError(f"embedder={shown(embedder)}: embed(text) does not block; call it aembed, beside an embed")
     if store is not None and not isinstance(store, VectorStoreBase):
-        raise ConfigError(f"vector_store={kind_of(store)}: expected a VectorStoreBase, subclass it{_as_config(store)}")
+        raise ConfigError(f"vector_store={shown(store)}: expected a VectorStoreBase, subclass it{_as_config(store)}")
     if history is not None and not isinstance(history, HistoryBase):
-        raise ConfigError(f"history={kind_of(history)}: expected a HistoryBase, such as SQLiteManager(path)")
+        raise ConfigError(f"history={shown(history)}: expected a HistoryBase, such as SQLiteManager(path)")
     if history is not None and store is not None and _same_file(history, store):
         raise ConfigError(
             "history= stands on the vector store's file with a connection of its own, and the two would wait for "
@@ -183,7 +183,7 @@ def given(name: str, part: object) -> object:
     return part
 
 
-def kind_of(part: object) -> str:
+def shown(part: object) -> str:
     """Return what a part is, without showing what is in it."""
     return f"<the class {part.__name__}>" if isinstance(part, type) else f"<{type(part).__name__}>"
 

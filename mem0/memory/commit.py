@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mem0.exceptions import ConflictError, EmbedderMismatchError, Mem0Error, StorageError
 from mem0.history.base import HistoryBase, Intent
-from mem0.memory.deciding import by_fingerprint, decide
-from mem0.memory.payloads import fingerprint_of
+from mem0.memory.deciding import by_fingerprint, decide, marks_of
 from mem0.types import Change, Embedder, HistoryRow, Outcome, Record, Scope
 
 if TYPE_CHECKING:
@@ -185,7 +184,7 @@ class Committer:
         named = [self.store.get(self.collection, change.id) for change in changes if change.event != "ADD"]
         current = {row.id: row for row in named if row is not None}
         changes = [_patched(change, current.get(change.id)) for change in changes]
-        marks = {mark: Scope.of(change.payload) for change in changes if (mark := fingerprint_of(change)) is not None}
+        marks = marks_of(changes)
         holders = by_fingerprint(self.store.with_fingerprint(self.collection, marks) if marks else ())
         outcomes = decide(changes, current, holders, now)
         if whole and any(_stands_in_the_way(outcome) for outcome in outcomes):

@@ -17,7 +17,7 @@ from mem0.memory import conductor, inputs
 from mem0.memory.adding import verbs
 from mem0.memory.adding.messages import heard
 from mem0.memory.adding.planning import Said
-from mem0.memory.assembly import assembled, check_parts, given, kind_of
+from mem0.memory.assembly import assembled, check_parts, given, shown
 from mem0.memory.base import MemoryBase
 from mem0.memory.operations import Parts, Verb
 from mem0.memory.telemetry import TelemetryBase
@@ -50,7 +50,7 @@ class MemoryCore(MemoryBase):
         """Open a memory; see the class for the arguments."""
         if telemetry not in (None, False) and not isinstance(telemetry, TelemetryBase):
             raise ConfigError(
-                f"telemetry={kind_of(telemetry)}: expected a TelemetryBase; this version has none of its own and sends "
+                f"telemetry={shown(telemetry)}: expected a TelemetryBase; this version has none of its own and sends "
                 "nothing anywhere"
             )
         self.config = MemoryConfig.of(config).at(path)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from mem0.memory.payloads import fingerprint_of, version
 from mem0.times import expires_at
-from mem0.types import Change, Outcome, Record
+from mem0.types import Change, Outcome, Record, Scope
 
 
 def decide(
@@ -59,6 +59,11 @@ def _is_current(change: Change, current: Mapping[str, Record]) -> bool:
 def _holds(change: Change, row: Record) -> bool:
     """Tell whether a row has the version a change was decided on."""
     return change.version is None or version(row.payload) == change.version
+
+
+def marks_of(changes: Iterable[Change]) -> dict[str, Scope]:
+    """Return the fingerprints that changes would store, each with the identity whose memory it is."""
+    return {mark: Scope.of(change.payload) for change in changes if (mark := fingerprint_of(change)) is not None}
 
 
 def by_fingerprint(rows: Iterable[Record]) -> dict[str, list[Record]]:

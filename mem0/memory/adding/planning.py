@@ -6,27 +6,15 @@ import unicodedata
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from mem0.exceptions import ValidationError
 from mem0.memory import payloads
 from mem0.memory.adding import prompts
 from mem0.memory.adding.messages import Turn
 from mem0.memory.adding.replies import Item
+from mem0.times import moment
 from mem0.types import Change, ChangeDict, Outcome, Record, Scope
-
-# Memories the LLM is shown: at most so many, so long together; a longer one it could not rewrite whole.
-MOST_OFFERED = 20
-_LONGEST_OFFERED = 4_000
-_CHARACTERS_OFFERED = 20_000
-
-# With how many texts memories are looked for, and how much of each is looked at.
-_PROBES = 4
-_PROBE_CHARACTERS = 2_000
-
-# What the description of a picture takes of a prompt at most, and of a small prompt at most this share.
-_IMAGE_CHARACTERS = 4_000
-_IMAGE_SHARE = 4
 
 
 @dataclass(frozen=True)
@@ -54,6 +42,11 @@ class Said:
     dry_run: bool
     wall: str
     now: float
+
+    @property
+    def when(self) -> datetime:
+        """When it was said."""
+        return moment("created_at", self.created_at)
 
     def new(self, text: str, turn: Turn | None = None, actor_id: str | None = None) -> Change:
         """Return the change that adds a memory: a turn as it was said, or what was distilled."""
@@ -99,87 +92,11 @@ class Step:
     order: int = 0
 
 
-# -- before the LLM is asked ------------------------------------------------------------------------
+class Spoken(NamedTuple):
+    """A message, and its text in the form in which quotes are looked for."""
 
-
-def portions(turns: Sequence[Turn], most_characters: int, most_calls: int) -> list[list[Turn]]:
-    """Split a conversation into what one call of the LLM takes.
-
-    Raises:
-        ValidationError: It takes more calls than are allowed.
-    """
-    portioned: list[list[Turn]] = [[]]
-    room = most_characters
-    total = 0
-    for turn in turns:
-        for piece in _pieces(turn, most_characters):
-            size = _size(piece, most_characters)
-            total += size
-            if size > room and portioned[-1]:
-                portioned.append([])
-                room = most_characters
-            portioned[-1].append(piece)
-            room -= size
-    if len(portioned) > most_calls:
-        raise ValidationError(
-            f"messages: {total} characters for the LLM, and one call takes {most_characters} (max_llm_chars); that is "
-            f"{len(portioned)} calls, and {most_calls} {'is' if most_calls == 1 else 'are'} allowed (max_llm_calls): "
-            "raise one of the two in the configuration, or add it in several calls"
-        )
-    return portioned
-
-
-def picture_characters(most: int) -> int:
-    """Return how long the description of a picture may be, where one call takes so many characters."""
-    return min(_IMAGE_CHARACTERS, most // _IMAGE_SHARE)
-
-
-def _size(turn: Turn, most: int) -> int:
-    return prompts.length(turn) + picture_characters(most) * len(turn.images)
-
-
-def _pieces(turn: Turn, most: int) -> list[Turn]:
-    """Cut a message that is longer than one call takes: between its words, where there are any, and its pictures."""
-    if _size(turn, most) <= most:
-        return [turn]
-    pieces = []
-    text = turn.text
-    while text:
-        end = min(len(text), most)  # as JSON a text is no shorter
-        while end > 1 and (size := _size(turn._replace(text=text[:end], images=()), most)) > most:
-            end = max(1, end * most // size - 1)
-        if end < len(text):
-            space = max(text.rfind(" ", end // 2, end), text.rfind("\n", end // 2, end))
-            end = space + 1 if space > 0 else end
-        pieces.append(turn._replace(text=text[:end], images=()))
-        text = text[end:]
-    return [*pieces, *(turn._replace(text="", images=(image,)) for image in turn.images)]
-
-
-def probes(texts: Sequence[str]) -> list[str]:
-    """Return a few texts that look for what is already remembered of a conversation."""
-    count = min(len(texts), _PROBES)
-    groups = [texts[len(texts) * at // count : len(texts) * (at + 1) // count] for at in range(count)]
-    return [probe for group in groups if (probe := "\n".join(group)[:_PROBE_CHARACTERS]).strip()]
-
-
-def offered(found: Sequence[Sequence[Record]]) -> list[Record]:
-    """Unite what several probes found, best first, to what the LLM is shown."""
-    chosen: dict[str, Record] = {}
-    room = _CHARACTERS_OFFERED
-    for rank in range(max(map(len, found), default=0)):
-        for rows in found:
-            row = rows[rank] if rank < len(rows) else None
-            text = row.payload.get("data") if row else None
-            if row is None or row.id in chosen or not isinstance(text, str) or not text.strip():
-                continue
-            if len(chosen) < MOST_OFFERED and len(text) <= min(room, _LONGEST_OFFERED):
-                chosen[row.id] = row
-                room -= len(text)
-    return [*chosen.values()]
-
-
-# -- after it answered ------------------------------------------------------------------------------
+    turn: Turn
+    plain: str
 
 
 class Plan:
@@ -201,32 +118,34 @@ class Plan:
     def take(self, items: Sequence[Item], rows: Sequence[Record], turns: Sequence[Turn]) -> None:
         """Add what the LLM wants, given the memories it was offered and the messages it was shown."""
         by_id = {row.id: row for row in rows} | {str(number): row for number, row in enumerate(rows)}
+        spoken = [Spoken(turn, _plain(turn.text)) for turn in turns]
         for item in items:
-            row = by_id.get(item.id) if item.id is not None and item.event != "ADD" else None
-            if item.event == "NONE":
+            row = by_id.get(item.id) if item.id is not None else None
+            if item.event == "ADD":
+                self._write(item, None, spoken)
+            elif item.event == "NONE":
                 if row is not None:
                     self.unchanged[row.id] = row
-            elif item.event != "ADD" and row is None:
+            elif row is None:
                 self._reject(item, "of a memory that was not offered")
             elif item.event == "DELETE":
-                self._delete(item, row, turns)
+                self._delete(item, row, spoken)
             else:
-                self._write(item, row, turns)
+                self._write(item, row, spoken)
 
-    def _delete(self, item: Item, row: Record | None, turns: Sequence[Turn]) -> None:
-        assert row is not None
+    def _delete(self, item: Item, row: Record, spoken: Sequence[Spoken]) -> None:
         if row.id in self._touched:
             self._reject(item, "of a memory that the same reply changed")
             return
         self._touched.add(row.id)
-        _, verified = _source(item, turns)
+        _, verified = _source(item, spoken)
         self.steps.append(Step(Change("DELETE", row.id, version=payloads.version(row.payload)), row, verified))
 
-    def _write(self, item: Item, row: Record | None, turns: Sequence[Turn]) -> None:
-        if prompts.is_ours(item.text) and not any(_plain(item.text) in _plain(turn.text) for turn in turns):
+    def _write(self, item: Item, row: Record | None, spoken: Sequence[Spoken]) -> None:
+        if prompts.is_ours(item.text) and not any(_plain(item.text) in one.plain for one in spoken):
             self._reject(item, "of words that stand in the instructions, and that nobody said")
             return
-        turn, verified = _source(item, turns)
+        turn, verified = _source(item, spoken)
         actor = turn.actor_id if turn else None
         if row is not None and row.id in self._touched:
             row = None  # one memory that became two: the second is a memory of its own, so nothing is lost
@@ -327,14 +246,14 @@ def unchanged(row: Record) -> ChangeDict:
     return {"id": row.id, "memory": row.payload.get("data", ""), "event": "NONE"}
 
 
-def _source(item: Item, turns: Sequence[Turn]) -> tuple[Turn | None, bool | None]:
+def _source(item: Item, spoken: Sequence[Spoken]) -> tuple[Turn | None, bool | None]:
     """Return the message a change rests on, and whether its quote was said; it may name a wrong one."""
-    named = next((turn for turn in turns if turn.number == item.message), None)
+    named = next((one.turn for one in spoken if one.turn.number == item.message), None)
     if item.quote is None:
         return named, None
     quote = _plain(item.quote)
-    ordered = [*(turn for turn in turns if turn is named), *turns]
-    found = next((turn for turn in ordered if quote and quote in _plain(turn.text)), None)
+    ordered = sorted(spoken, key=lambda one: one.turn is not named)  # first the one it names
+    found = next((one.turn for one in ordered if quote and quote in one.plain), None)
     return found or named, found is not None
 
 

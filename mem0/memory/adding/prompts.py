@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from mem0.memory.adding.messages import Turn
-from mem0.times import moment
 from mem0.types import Record
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -209,8 +208,3 @@ def _tagged(tag: str, rows: Any) -> str:
 def _json(value: Any) -> str:
     # A text that holds "</conversation>" must not look like the end of it; JSON may write "/" as "\/".
     return json.dumps(value, ensure_ascii=False).replace("</", "<\\/")
-
-
-def said_on(created_at: str) -> datetime:
-    """Return the point in time that a stored ``created_at`` names."""
-    return moment("created_at", created_at)

@@ -15,23 +15,13 @@ from mem0.exceptions import LLMResponseError
 from mem0.llms.base import Reply
 from mem0.memory import payloads, ranking
 from mem0.memory.adding import prompts, replies
+from mem0.memory.adding.asking import MOST_OFFERED, offered, picture_characters, portions, probes
 from mem0.memory.adding.messages import Turn
-from mem0.memory.adding.planning import (
-    MOST_OFFERED,
-    Plan,
-    Said,
-    Step,
-    offered,
-    picture_characters,
-    portions,
-    probes,
-    settle,
-    told,
-)
-from mem0.memory.deciding import by_fingerprint, decide
+from mem0.memory.adding.planning import Plan, Said, Step, settle, told
+from mem0.memory.deciding import by_fingerprint, decide, marks_of
 from mem0.memory.inputs import Reading
 from mem0.memory.operations import Ask, Commit, Embed, Embedded, Fetch, Find, Holders, Verb
-from mem0.types import Change, ChangeDict, MemoryList, Outcome, Record, Scope
+from mem0.types import ChangeDict, MemoryList, Outcome, Record
 from mem0.vector_stores.base import Query
 
 Result = TypeVar("Result")
@@ -74,10 +64,9 @@ def single_pass(said: Said, guidance: Guidance) -> Verb[MemoryList[ChangeDict]]:
     plan = _plan(said, guidance.sees)
     portioned = yield from _portioned(said, guidance)
     found = yield from _neighbourhoods([[turn.text for turn in turns] for turns in portioned], guidance.reading, said)
-    when = prompts.said_on(said.created_at)
     for turns, rows in zip(portioned, found, strict=True):
         read = yield from _answered(
-            prompts.single_pass(turns, rows, when, guidance.instructions), replies.changes, json_reply=True
+            prompts.single_pass(turns, rows, said.when, guidance.instructions), replies.changes, json_reply=True
         )
         plan.rejected += read.rejected
         plan.take(read.items, rows, turns)
@@ -87,18 +76,17 @@ def single_pass(said: Said, guidance: Guidance) -> Verb[MemoryList[ChangeDict]]:
 def two_pass(said: Said, guidance: Guidance) -> Verb[MemoryList[ChangeDict]]:
     """Have an LLM note the facts of a conversation, then merge them into what is there by calling tools."""
     plan = _plan(said, guidance.sees)
-    when = prompts.said_on(said.created_at)
     portioned = yield from _portioned(said, guidance)
     facts: list[str] = []
     for turns in portioned:
         facts += yield from _answered(
-            prompts.extraction(turns, when, guidance.instructions), replies.facts, json_reply=True
+            prompts.extraction(turns, said.when, guidance.instructions), replies.facts, json_reply=True
         )
     if not facts:
         return (yield from _carried_out(plan, []))
     (rows,) = yield from _neighbourhoods([facts], guidance.reading, said)
     read = yield from _answered(
-        prompts.merging(facts, rows, when, guidance.merge_instructions), replies.changes, tools=prompts.TOOLS
+        prompts.merging(facts, rows, said.when, guidance.merge_instructions), replies.changes, tools=prompts.TOOLS
     )
     plan.rejected += read.rejected
     plan.take(read.items, rows, [turn for turns in portioned for turn in turns])
@@ -108,10 +96,11 @@ def two_pass(said: Said, guidance: Guidance) -> Verb[MemoryList[ChangeDict]]:
 def procedure(said: Said, guidance: Guidance) -> Verb[MemoryList[ChangeDict]]:
     """Have an LLM write down what an agent did, and keep that as one memory."""
     plan = _plan(said, guidance.sees)
-    when = prompts.said_on(said.created_at)
     summaries = []
     for turns in (yield from _portioned(said, guidance)):
-        summaries.append((yield from _answered(prompts.procedure(turns, when, guidance.instructions), replies.summary)))
+        summaries.append(
+            (yield from _answered(prompts.procedure(turns, said.when, guidance.instructions), replies.summary))
+        )
     steps = [Step(said.new("\n\n".join(summaries)))] if summaries else []
     return (yield from _carried_out(plan, steps))
 
@@ -208,7 +197,7 @@ def _carried_out(plan: Plan, steps: list[Step]) -> Verb[MemoryList[ChangeDict]]:
 def _decided(plan: Plan, steps: list[Step]) -> Verb[tuple[list[Step], list[Outcome]]]:
     """Decide on the rows as they were offered, so that nothing is embedded in vain."""
     steps = [replace(step, order=order) for order, step in enumerate(steps)]
-    marks = _marks(steps)
+    marks = marks_of(step.change for step in steps)
     holders = by_fingerprint((yield Holders(marks))) if marks else {}
     rows = {step.previous.id: step.previous for step in steps if step.previous is not None}
     while True:
@@ -276,8 +265,3 @@ def _as_committed(outcome: Outcome, committed: Mapping[str, Outcome]) -> Outcome
     """Return what became of a planned change; one that repeats another of its call shares that one's fate."""
     first = committed.get(outcome.other.id) if outcome.other else None
     return outcome if first is None or first.other is None else replace(outcome, other=first.other)
-
-
-def _marks(steps: Sequence[Step]) -> dict[str, Scope]:
-    changes: list[Change] = [step.change for step in steps]
-    return {mark: Scope.of(change.payload) for change in changes if (mark := payloads.fingerprint_of(change))}

@@ -8,18 +8,9 @@ import pytest
 
 from mem0 import ValidationError
 from mem0.memory.adding import prompts
+from mem0.memory.adding.asking import MOST_OFFERED, offered, picture_characters, portions, probes
 from mem0.memory.adding.messages import Turn
-from mem0.memory.adding.planning import (
-    MOST_OFFERED,
-    Plan,
-    Said,
-    offered,
-    picture_characters,
-    portions,
-    probes,
-    settle,
-    told,
-)
+from mem0.memory.adding.planning import Plan, Said, settle, told
 from mem0.memory.adding.replies import Item
 from mem0.types import Outcome, Record, Scope
 
