@@ -164,9 +164,13 @@ def is_awaitable(llm: Any) -> bool:
     return inspect.iscoroutinefunction(getattr(type(llm), "agenerate_response", None))
 
 
-def sees(llm: Any) -> bool:
-    """Tell whether an LLM is to describe pictures."""
-    return getattr(getattr(llm, "config", None), "enable_vision", False) is True
+def vision_of(llm: Any) -> str | None:
+    """Return how closely an LLM is to look at pictures; ``None`` where it is not to describe any."""
+    config = getattr(llm, "config", None)
+    if getattr(config, "enable_vision", False) is not True:  # a mock has every attribute
+        return None
+    details = getattr(config, "vision_details", None)
+    return details if isinstance(details, str) else "auto"
 
 
 def _taken(method: Callable[..., Any], json_reply: bool, tools: Sequence[Any] | None) -> dict[str, Any]:

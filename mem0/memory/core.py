@@ -12,7 +12,7 @@ from mem0.configs.base import MemoryConfig
 from mem0.embeddings.base import EmbeddingBase
 from mem0.exceptions import ClosedError, ConfigError, ValidationError
 from mem0.history.base import HistoryBase
-from mem0.llms.base import LLMBase, sees
+from mem0.llms.base import LLMBase, vision_of
 from mem0.memory import conductor, inputs
 from mem0.memory.adding import verbs
 from mem0.memory.adding.messages import heard
@@ -218,7 +218,7 @@ class MemoryCore(MemoryBase):
             merging + prompt,
             config.max_llm_chars,
             config.max_llm_calls,
-            sees(self._parts.llm),
+            vision_of(self._parts.llm),
         )
 
     def _search(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -154,8 +154,15 @@ def procedure(turns: Sequence[Turn], said: datetime, instructions: Sequence[str]
     return _asking(PROCEDURE, instructions, [_date(said), conversation(turns)])
 
 
-def description(image: Any) -> list[dict[str, Any]]:
-    """Return the messages that ask what a picture shows."""
+def description(image: Mapping[str, Any], vision: str | None) -> list[dict[str, Any]]:
+    """Return the messages that ask what a picture shows.
+
+    Args:
+        image: The picture, as a content part.
+        vision: How closely to look, where the picture does not say so itself; ``auto`` is what it is anyway.
+    """
+    if vision not in (None, "auto") and "detail" not in image["image_url"]:
+        image = {**image, "image_url": {**image["image_url"], "detail": vision}}
     return [{"role": "user", "content": [{"type": "text", "text": DESCRIBE}, image]}]
 
 

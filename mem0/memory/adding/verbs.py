@@ -41,7 +41,7 @@ class Guidance:
         merge_instructions: The same for the second of two passes.
         max_llm_chars: Characters of conversation that one call takes.
         max_llm_calls: Over how many calls a longer one may be split.
-        sees: Whether it describes pictures.
+        vision: How closely it looks at pictures; ``None`` where it describes none.
     """
 
     reading: Reading
@@ -49,7 +49,7 @@ class Guidance:
     merge_instructions: Sequence[str]
     max_llm_chars: int
     max_llm_calls: int
-    sees: bool
+    vision: str | None
 
 
 def verbatim(said: Said) -> Verb[MemoryList[ChangeDict]]:
@@ -61,7 +61,7 @@ def verbatim(said: Said) -> Verb[MemoryList[ChangeDict]]:
 
 def single_pass(said: Said, guidance: Guidance) -> Verb[MemoryList[ChangeDict]]:
     """Have an LLM say, in one call, which changes the conversation makes to the memories closest to it."""
-    plan = _plan(said, guidance.sees)
+    plan = _plan(said, sees=guidance.vision is not None)
     portioned = yield from _portioned(said, guidance)
     found = yield from _neighbourhoods([[turn.text for turn in turns] for turns in portioned], guidance.reading, said)
     for turns, rows in zip(portioned, found, strict=True):
@@ -75,7 +75,7 @@ def single_pass(said: Said, guidance: Guidance) -> Verb[MemoryList[ChangeDict]]:
 
 def two_pass(said: Said, guidance: Guidance) -> Verb[MemoryList[ChangeDict]]:
     """Have an LLM note the facts of a conversation, then merge them into what is there by calling tools."""
-    plan = _plan(said, guidance.sees)
+    plan = _plan(said, sees=guidance.vision is not None)
     portioned = yield from _portioned(said, guidance)
     facts: list[str] = []
     for turns in portioned:
@@ -95,7 +95,7 @@ def two_pass(said: Said, guidance: Guidance) -> Verb[MemoryList[ChangeDict]]:
 
 def procedure(said: Said, guidance: Guidance) -> Verb[MemoryList[ChangeDict]]:
     """Have an LLM write down what an agent did, and keep that as one memory."""
-    plan = _plan(said, guidance.sees)
+    plan = _plan(said, sees=guidance.vision is not None)
     summaries = []
     for turns in (yield from _portioned(said, guidance)):
         summaries.append(
@@ -123,7 +123,8 @@ def _plan(said: Said, sees: bool) -> Plan:
 
 def _portioned(said: Said, guidance: Guidance) -> Verb[list[list[Turn]]]:
     """Return the conversation in portions for one call each, pictures described."""
-    turns = [turn if guidance.sees else turn._replace(images=()) for turn in said.turns]
+    vision = guidance.vision
+    turns = [turn._replace(images=()) if vision is None else turn for turn in said.turns]
     turns = [turn for turn in turns if turn.text or turn.images]
     if not turns:
         return []
@@ -133,14 +134,14 @@ def _portioned(said: Said, guidance: Guidance) -> Verb[list[list[Turn]]]:
     for portion in portioned:
         described.append([])
         for turn in portion:
-            described[-1].append((yield from _described(turn, picture_characters(guidance.max_llm_chars))))
+            described[-1].append((yield from _described(turn, vision, picture_characters(guidance.max_llm_chars))))
     return described
 
 
-def _described(turn: Turn, most: int) -> Verb[Turn]:
+def _described(turn: Turn, vision: str | None, most: int) -> Verb[Turn]:
     texts = [turn.text] if turn.text else []
     for image in turn.images:
-        seen = yield from _answered(prompts.description(image), replies.summary)
+        seen = yield from _answered(prompts.description(image, vision), replies.summary)
         texts.append(f"[picture: {' '.join(seen.split())[:most]}]")
     return turn._replace(text="\n".join(texts), images=())
 

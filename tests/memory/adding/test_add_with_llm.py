@@ -612,6 +612,18 @@ class TestContent:
         assert '"text": "look\\n[picture: A cat on a desk.]"' in llm.calls[1].prompt
         assert "iVBO" not in llm.calls[1].prompt
 
+    def test_how_closely_it_looks(self) -> None:
+        close = {"type": "image_url", "image_url": {**IMAGE["image_url"], "detail": "high"}}  # type: ignore[dict-item]
+        llm = ScriptedLLM(lambda messages: {"memory": []} if len(messages) > 1 else "A cat.", enable_vision=True)
+        details = []
+        with memory(llm=llm) as m:
+            for vision in ("auto", "low"):
+                llm.config.vision_details = vision  # type: ignore[assignment]
+                llm.calls.clear()
+                m.add({"role": "user", "content": [IMAGE, close]}, user_id="alice")
+                details.append([call.messages[0]["content"][1]["image_url"].get("detail") for call in llm.calls[:2]])
+        assert details == [[None, "high"], ["low", "high"]]
+
     @pytest.mark.parametrize("infer", [True, False])
     def test_pictures_that_nobody_describes_are_listed(self, m: Memory, infer: bool) -> None:
         m.llm = llm = ScriptedLLM([{"memory": ["look"]}])
