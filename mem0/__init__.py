@@ -7,9 +7,12 @@ m.add("I moved to Lisbon and I'm allergic to peanuts.", user_id="alice")
 m.search("what can't she eat?", user_id="alice")
 """
 
+from typing import TYPE_CHECKING, Any
+
 from mem0._version import __version__
 from mem0.configs.base import MemoryConfig, MemoryItem
 from mem0.exceptions import (
+    APIError,
     ClosedError,
     ConfigError,
     ConflictError,
@@ -28,6 +31,7 @@ from mem0.exceptions import (
     StorageError,
     StorageFullError,
     StoragePermissionError,
+    StorageUnavailableError,
     StorageVersionError,
     ValidationError,
 )
@@ -35,8 +39,13 @@ from mem0.memory.base import MemoryBase
 from mem0.memory.main import AsyncMemory, Memory
 from mem0.types import ChangeDict, DeletionDict, HistoryDict, MemoryDict, MemoryList, Receipt, Usage
 
+if TYPE_CHECKING:
+    from mem0.client.main import AsyncMemoryClient, MemoryClient
+
 __all__ = [
+    "APIError",
     "AsyncMemory",
+    "AsyncMemoryClient",
     "ChangeDict",
     "ClosedError",
     "ConfigError",
@@ -52,6 +61,7 @@ __all__ = [
     "Mem0Error",
     "Memory",
     "MemoryBase",
+    "MemoryClient",
     "MemoryConfig",
     "MemoryDict",
     "MemoryItem",
@@ -65,8 +75,18 @@ __all__ = [
     "StorageError",
     "StorageFullError",
     "StoragePermissionError",
+    "StorageUnavailableError",
     "StorageVersionError",
     "Usage",
     "ValidationError",
     "__version__",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # The clients of the hosted service stand on httpx, which whoever keeps memories in this process need not load.
+    if name in ("AsyncMemoryClient", "MemoryClient"):
+        from mem0.client import main
+
+        return getattr(main, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

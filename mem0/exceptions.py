@@ -12,13 +12,15 @@ other libraries are translated where they cross into ours, with ``raise ... from
     │   ├── DuplicateMemoryError            an update into another memory's text
     │   └── MemoryNotFoundError             an id that names nothing (in this scope)
     ├── ClosedError                         used after close()
-    ├── ProviderError                       a model refused or failed
+    ├── ProviderError                       a model or a service refused or failed
+    │   ├── APIError                        the hosted service refused, failed, or was not reached
     │   ├── EmbeddingError                  the embedder failed or answered nonsense
     │   └── LLMError                        the LLM refused or failed
     │       └── LLMResponseError            its reply could not be used
     ├── ConflictError                       a memory changed while it was being changed
     └── StorageError                        the store or the history could not be read or written
         ├── StorageBusyError                somebody else holds the write lock
+        ├── StorageUnavailableError         the store's server cannot be reached, or failed
         ├── StorageFullError                no room left
         ├── StorageCorruptError             the file is not what it should be
         ├── StoragePermissionError (PermissionError)
@@ -71,7 +73,7 @@ class ClosedError(Mem0Error):
 
 
 class ProviderError(Mem0Error):
-    """Base of what goes wrong with a model, whoever provides it.
+    """Base of what goes wrong with a model or a service, whoever provides it.
 
     Attributes:
         status: The HTTP status the provider answered with, where it did.
@@ -81,6 +83,21 @@ class ProviderError(Mem0Error):
         super().__init__(message)
         self.status = status
         self.retryable = retryable
+
+
+class APIError(ProviderError):
+    """The hosted service refused a request, failed, or could not be reached.
+
+    Attributes:
+        status: The HTTP status it answered with; ``None`` where no answer came.
+        body: What it answered: JSON where it was JSON, else text; ``None`` where no answer came.
+    """
+
+    def __init__(
+        self, message: str, *, status: int | None = None, body: object = None, retryable: bool = False
+    ) -> None:
+        super().__init__(message, status=status, retryable=retryable)
+        self.body = body
 
 
 class EmbeddingError(ProviderError):
@@ -121,6 +138,12 @@ class StorageBusyError(StorageError):
     retryable = True
 
 
+class StorageUnavailableError(StorageError):
+    """The store's server could not be reached in time, or failed; nothing was stored, a retry can help."""
+
+    retryable = True
+
+
 class StorageFullError(StorageError):
     """The disk or the file's size limit is exhausted; nothing was stored."""
 
@@ -147,4 +170,9 @@ def judged(error: BaseException) -> tuple[int | None, bool]:
                 status = value
     if status is None:
         return None, isinstance(error, (ConnectionError, TimeoutError))
-    return status, status in (408, 409, 425, 429) or status >= 500
+    return status, retryable_status(status)
+
+
+def retryable_status(status: int | None) -> bool:
+    """Tell whether a request that was answered with this HTTP status may succeed when it is sent again."""
+    return status is not None and (status in (408, 409, 425, 429) or status >= 500)

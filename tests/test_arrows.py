@@ -1,6 +1,7 @@
 """The arrows of the architecture point down, and heavy packages wait behind the factories.
 
 values <- configs <- storage | wire <- llms | embeddings | vector_stores | history <- utils.factory <- memory <- mem0
+values <- client <- mem0
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ PACKAGE = Path(mem0.__file__).parent
 VALUES = {"_version", "exceptions", "filters", "text", "times", "types"}
 HEIGHT = {
     **dict.fromkeys(VALUES, 0),
+    "client": 1,  # of the hosted service: knows nothing of the rest
     "configs": 1,
     "storage": 2,
     "wire": 2,  # what providers of one vendor share
@@ -32,8 +34,8 @@ HEIGHT = {
     "testing": 7,  # doubles and contracts stand on everything; nothing stands on them
 }
 
-# Where an SDK may be imported at the top of a file: the providers, each loaded only when it is named.
-PROVIDER_ROOMS = {"embeddings", "llms", "vector_stores", "wire"}
+# Where an SDK may be imported at the top of a file: the providers and the client, each loaded only when it is named.
+PROVIDER_ROOMS = {"client", "embeddings", "llms", "vector_stores", "wire"}
 ALWAYS_THERE = {"pydantic", "mem0"}
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openai_server import KEY, Answer, OpenAIServer
+from loopback import Answer
+from openai_server import KEY, OpenAIServer
 from run_example import EXAMPLES, load_example, run_python
 
 from mem0 import Memory

@@ -49,6 +49,8 @@ print(json.dumps({
 }))
 """
 
+_ON_USE = ["AsyncMemoryClient", "MemoryClient"]
+_FOR_TYPES = {"TYPE_CHECKING", "Any"}
 _HEAVY = ["openai", "qdrant_client", "posthog", "numpy", "onnxruntime", "httpx", "tokenizers", "snowballstemmer"]
 
 
@@ -98,9 +100,16 @@ def test_importing_loads_no_heavy_package(imported: dict[str, Any], name: str) -
 
 
 def test_every_exported_name_is_listed_in_order() -> None:
-    public = [name for name, value in vars(mem0).items() if not name.startswith("_") and not _is_module(value)]
+    public = {name for name, value in vars(mem0).items() if not name.startswith("_") and not _is_module(value)}
     assert mem0.__all__ == sorted(set(mem0.__all__))
-    assert sorted([*public, "__version__"]) == mem0.__all__
+    assert {*public - _FOR_TYPES, *_ON_USE, "__version__"} == {*mem0.__all__}
+
+
+@pytest.mark.parametrize("name", _ON_USE)
+def test_what_is_loaded_on_use_is_there(name: str) -> None:
+    assert getattr(mem0, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'Memry'"):
+        _ = mem0.Memry
 
 
 def test_every_error_is_exported_and_documented() -> None:
@@ -136,6 +145,9 @@ def test_errors_can_be_caught_as_what_callers_expect(error: str, parents: tuple[
         ("mem0.memory.main", "Memory", mem0),
         ("mem0.memory.main", "AsyncMemory", mem0),
         ("mem0.memory.base", "MemoryBase", mem0),
+        ("mem0.client.main", "MemoryClient", mem0),
+        ("mem0.client.main", "AsyncMemoryClient", mem0),
+        ("mem0.client.main", "APIError", mem0),
         ("mem0.configs.base", "MemoryConfig", mem0),
         ("mem0.configs.base", "MemoryItem", mem0),
     ],

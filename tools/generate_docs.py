@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 import inspect
 import json
 import re
@@ -29,17 +30,82 @@ from pydantic.fields import FieldInfo
 
 import mem0.exceptions
 from mem0.utils.factory import EmbedderFactory, LlmFactory, VectorStoreFactory
+from mem0.wire.vendors import VENDORS
+
+# The tables are of our own classes: SDKs that have environments of their own are stood in for.
+for _absent in ("litellm", "sentence_transformers"):
+    if importlib.util.find_spec(_absent) is None:
+        sys.modules[_absent] = types.ModuleType(_absent)
+        sys.modules[_absent].SentenceTransformer = object  # type: ignore[attr-defined]
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 MODELS = {
     "MemoryConfig": "mem0.configs.base",
+    "AWSBedrockEmbeddingConfig": "mem0.embeddings.aws_bedrock",
+    "AzureOpenAIEmbeddingConfig": "mem0.embeddings.azure_openai",
+    "FastEmbedEmbeddingConfig": "mem0.embeddings.fastembed",
+    "GeminiEmbeddingConfig": "mem0.embeddings.gemini",
+    "HuggingFaceEmbeddingConfig": "mem0.embeddings.huggingface",
+    "LiteLLMEmbeddingConfig": "mem0.embeddings.litellm",
+    "OllamaEmbeddingConfig": "mem0.embeddings.ollama",
     "OnnxEmbeddingConfig": "mem0.embeddings.onnx",
     "OpenAIEmbeddingConfig": "mem0.embeddings.openai",
+    "AWSBedrockLlmConfig": "mem0.llms.aws_bedrock",
+    "AnthropicLlmConfig": "mem0.llms.anthropic",
+    "AzureOpenAILlmConfig": "mem0.llms.azure_openai",
+    "GeminiLlmConfig": "mem0.llms.gemini",
+    "GroqLlmConfig": "mem0.llms.groq",
+    "LiteLlmConfig": "mem0.llms.litellm",
+    "OllamaLlmConfig": "mem0.llms.ollama",
     "OpenAILlmConfig": "mem0.llms.openai",
+    "TogetherLlmConfig": "mem0.llms.together",
+    "QdrantConfig": "mem0.vector_stores.qdrant",
     "SQLiteVectorStoreConfig": "mem0.vector_stores.sqlite",
 }
 FACTORIES = {"llm": LlmFactory, "embedder": EmbedderFactory, "vector_store": VectorStoreFactory}
+
+# Of each provider: its extra, the variable of its key, and the test that drives it.  Those that speak OpenAI's protocol
+# need no extra, and are in the tests of all of them together.
+_VENDORS = "tests/llms/test_chat_vendors.py"
+PROVIDERS = {
+    "llm": {
+        "anthropic": ("anthropic", "tests/llms/test_anthropic_llm.py"),
+        "aws_bedrock": ("bedrock", "tests/llms/test_aws_bedrock_llm.py"),
+        "azure_openai": ("", "tests/llms/test_azure_openai.py"),
+        "azure_openai_structured": ("", "tests/llms/test_azure_openai.py"),
+        "gemini": ("gemini", "tests/llms/test_gemini_llm.py"),
+        "groq": ("groq", _VENDORS),
+        "litellm": ("litellm", "tests/llms/test_litellm.py"),
+        "ollama": ("ollama", "tests/llms/test_ollama_llm.py"),
+        "openai": ("", "tests/llms/test_openai_llm.py"),
+        "openai_structured": ("", "tests/llms/test_openai_llm.py"),
+        "together": ("together", _VENDORS),
+        **{row.provider: ("", _VENDORS) for row in VENDORS.values() if row.answers},
+    },
+    "embedder": {
+        "aws_bedrock": ("bedrock", "tests/embeddings/test_aws_bedrock_embedding.py"),
+        "azure_openai": ("", "tests/llms/test_azure_openai.py"),
+        "fastembed": ("fastembed", "tests/embeddings/test_fastembed_embedding.py"),
+        "gemini": ("gemini", "tests/embeddings/test_gemini_embedding.py"),
+        "huggingface": ("huggingface", "tests/embeddings/test_huggingface_embedding.py"),
+        "litellm": ("litellm", "tests/llms/test_litellm.py"),
+        "ollama": ("ollama", "tests/embeddings/test_ollama_embedding.py"),
+        "onnx": ("", "tests/embeddings/test_onnx.py"),
+        "openai": ("", "tests/embeddings/test_openai_embedding.py"),
+        **{row.provider: ("", "tests/embeddings/test_vendor_embeddings.py") for row in VENDORS.values() if row.embeds},
+    },
+    "vector_store": {
+        "qdrant": ("qdrant", "tests/vector_stores/test_qdrant.py"),
+        "sqlite": ("", "tests/vector_stores/test_sqlite_store.py"),
+    },
+}
+# Where the key is not simply in one variable.
+KEYS = {
+    "aws_bedrock": "what boto3 finds",
+    "litellm": "the model's vendor's",
+    "gemini": "`GOOGLE_API_KEY`, `GEMINI_API_KEY`",
+}
 
 PART = re.compile(
     r"^(?P<begin><!-- generated: (?P<kind>\w+) ?(?P<name>\w*) -->)\n.*?^(?P<end><!-- end generated -->)$",
@@ -70,10 +136,37 @@ def providers(name: str) -> str:
     """Return the table of what a factory makes."""
     factory = FACTORIES[name]
     rows = []
-    for provider, path in sorted(factory.providers.items()):
-        summary = (inspect.getdoc(factory.load(provider)) or "").splitlines()[0]
-        rows.append((f"`{provider}`", f"`{path}`", summary))
-    return table(("`provider`", "class", "what it is"), rows)
+    for provider in sorted(factory.providers):
+        extra, test = PROVIDERS[name][provider]
+        made = factory.load(provider)
+        rows.append(
+            (
+                f"`{provider}`",
+                (inspect.getdoc(made) or "").splitlines()[0].partition(";")[0].rstrip("."),
+                f"`{extra}`" if extra else "",
+                key_of(provider, made),
+                model_of(made),
+                f"`{test}`",
+            )
+        )
+    return table(("`provider`", "what it is", "extra", "key", "default model", "test"), rows)
+
+
+def key_of(provider: str, made: type[Any]) -> str:
+    """Return where a provider's key is looked for, where the configuration has none."""
+    vendor = getattr(getattr(made, "options", None), "vendor", None)
+    key = getattr(vendor, "key", None)
+    return KEYS.get(provider) or (f"`{key}`" if key else "")
+
+
+def model_of(made: type[Any]) -> str:
+    """Return the model that a provider asks where none is named."""
+    fields = made.options.model_fields if hasattr(made, "options") else {}
+    if "model" not in fields:
+        return ""
+    model = getattr(made, "default_model", None)
+    model = fields["model"].default if model is None else model
+    return f"`{model}`" if model else "to be named"
 
 
 def errors(_name: str) -> str:
@@ -118,6 +211,8 @@ def kind(annotation: Any) -> str:
         return " or ".join(f"`{json.dumps(value)}`" for value in arguments)
     if origin is tuple:
         return f"list of {kind(arguments[0])}"
+    if origin is Callable:
+        return "function"
     # On Python 3.10, dict[str, Any] passes for a class.
     if origin is dict or (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
         return "dict"

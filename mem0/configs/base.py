@@ -127,6 +127,11 @@ class MemoryConfig(BaseModel):
     max_llm_calls: int = Field(
         default=1, ge=1, description="Over how many calls of the LLM one longer `add` may be split."
     )
+    telemetry: bool | None = Field(
+        default=None,
+        description="Whether counts of use are sent to the project whose key is in `MEM0_TELEMETRY_KEY`. Default: what "
+        "`MEM0_TELEMETRY` says, else no.",
+    )
     version: Any = Field(default=None, description="Accepted from older configurations; changes nothing.")
 
     if not TYPE_CHECKING:  # type checkers know the fields
@@ -177,7 +182,12 @@ class MemoryConfig(BaseModel):
         """Return the path of the SQLite file."""
         if self.path is not None:
             return self.path
-        return str(Path(os.environ.get("MEM0_DIR") or Path.home() / ".mem0") / "mem0.db")
+        return str(data_folder() / "mem0.db")
+
+
+def data_folder() -> Path:
+    """Return the folder for what is given no other place: `$MEM0_DIR`, or `~/.mem0`."""
+    return Path(os.environ.get("MEM0_DIR") or Path.home() / ".mem0")
 
 
 def _gathered(found: dict[str, Any]) -> dict[str, Any]:
@@ -223,6 +233,24 @@ def _gathered(found: dict[str, Any]) -> dict[str, Any]:
             )
     found["vector_store"] = {**store, "config": options}
     return found
+
+
+def options_from(
+    kind: type[Model], config: Model | Mapping[str, Any] | None, more: Mapping[str, Any], where: str
+) -> Model:
+    """Return a provider's options, however they were given.
+
+    Args:
+        kind: Their class.
+        config: An object of it, a dict, or nothing.
+        more: The same as keywords; they win.
+        where: What to call them in an error.
+
+    Raises:
+        ConfigError: An option is unknown or unusable.
+    """
+    given = config.model_dump(exclude_unset=True) if isinstance(config, BaseModel) else config or {}
+    return validated(kind, {**given, **more}, where)
 
 
 def validated(model: type[Model], values: Mapping[str, Any], where: str) -> Model:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pydantic import BaseModel
+
+from mem0.configs.base import options_from
 from mem0.exceptions import EmbeddingError, Mem0Error, judged
 
 if TYPE_CHECKING:
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Self = TypeVar("Self", bound="EmbeddingBase")
+Options = TypeVar("Options", bound=BaseModel)
 
 
 class EmbeddingBase(ABC):
@@ -55,6 +59,22 @@ class EmbeddingBase(ABC):
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+
+def embedder_options(
+    kind: type[Options], config: Options | Mapping[str, Any] | None, more: Mapping[str, Any]
+) -> Options:
+    """Return an embedder's options, however they were given.
+
+    Args:
+        kind: Their class.
+        config: An object of it, a dict, or nothing.
+        more: The same as keywords; they win.
+
+    Raises:
+        ConfigError: An option is unknown or unusable.
+    """
+    return options_from(kind, config, more, f"embedder {kind.__name__}")
 
 
 def embed_texts(embedder: Any, texts: Sequence[str]) -> NDArray[np.float32]:

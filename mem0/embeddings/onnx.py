@@ -6,12 +6,10 @@ all-MiniLM-L6-v2; any other local folder with ``model.onnx`` and ``tokenizer.jso
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -25,28 +23,14 @@ from mem0.configs.base import validated
 from mem0.embeddings.base import EmbeddingBase
 from mem0.exceptions import ClosedError, ConfigError, EmbeddingError
 from mem0.text import clean
-
-
-@contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
-    """Set an environment variable for the length of the block."""
-    before = os.environ.get(name)
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        if before is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = before
-
+from mem0.wire.environment import environment
 
 # Read while onnxruntime is first imported: without it, versions from 1.32 on write a device id and an
 # event store under the user's cache.
-with _environment("ORT_DISABLE_TELEMETRY", "1"):
+with environment("ORT_DISABLE_TELEMETRY", "1"):
     import onnxruntime
 
-from tokenizers import Tokenizer  # noqa: E402 - behind the block above only because of its place in the alphabet
+from tokenizers import Tokenizer
 
 BUNDLED_MODEL = "all-MiniLM-L6-v2"
 _BUNDLED_FOLDER = Path(__file__).with_name("minilm")

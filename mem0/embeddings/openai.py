@@ -9,14 +9,21 @@ import openai
 from openai import AsyncOpenAI, OpenAI
 from pydantic import Field, field_validator
 
-from mem0.configs.base import validated
-from mem0.embeddings.base import EmbeddingBase
+from mem0.embeddings.base import EmbeddingBase, embedder_options
 from mem0.exceptions import EmbeddingError
 from mem0.text import clean
-from mem0.wire.openai import Dispensed, Line, OpenAIConnection, translated, without_ours
+from mem0.wire.dispensed import Dispensed
+from mem0.wire.openai import OpenAIConnection
+from mem0.wire.sdk import Line, named_model, without_ours
 
-# Sizes of OpenAI's own models; any other is learned from its first vector.
-_DIMS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
+# Sizes of models that are known; any other is learned from its first vector.
+_DIMS = {
+    "text-embedding-3-small": 1536,
+    "text-embedding-3-large": 3072,
+    "text-embedding-ada-002": 1536,
+    "mistral-embed": 1024,
+    "intfloat/multilingual-e5-large-instruct": 1024,
+}
 
 # What one request may hold, https://platform.openai.com/docs/api-reference/embeddings: 2,048 texts, and
 # 300,000 tokens, of which there are never more than bytes.
@@ -27,7 +34,7 @@ _MOST_BYTES = 300_000
 class OpenAIEmbeddingConfig(OpenAIConnection):
     """Options of :class:`OpenAIEmbedding`."""
 
-    model: str = Field(default="text-embedding-3-small", min_length=1, description="Name of the model.")
+    model: str | None = Field(default=None, min_length=1, description="Name of the model. Default: the provider's.")
     embedding_dims: int | None = Field(
         default=None, ge=1, description="Size of the vectors, for models that can shorten them. Default: the model's."
     )
@@ -55,46 +62,47 @@ class OpenAIEmbedding(EmbeddingBase):
     """Embeds text with OpenAI's API, or a server that speaks as it does; safe to share between threads.
 
     Args:
-        config: Its options: an object, a dict, or nothing.
+        config: Its options: an object, a dict, or nothing; the default model is ``text-embedding-3-small``.
         options: The same as keywords, such as ``model=``.
 
     Raises:
-        ConfigError: An option is unknown or unusable, or there is no key.
+        ConfigError: An option is unknown or unusable, there is no key, or no model is named where one must be.
     """
 
     options: ClassVar[type[OpenAIEmbeddingConfig]] = OpenAIEmbeddingConfig
+    default_model: ClassVar[str] = "text-embedding-3-small"
+    most_bytes: ClassVar[int] = _MOST_BYTES
 
     model: str
 
     def __init__(self, config: OpenAIEmbeddingConfig | Mapping[str, Any] | None = None, **options: Any) -> None:
-        if isinstance(config, OpenAIEmbeddingConfig):
-            given: Mapping[str, Any] = config.model_dump(exclude_unset=True)
-        else:
-            given = config or {}
-        config = validated(OpenAIEmbeddingConfig, {**given, **options}, "embedder 'openai' config")
-        self.config = config
-        self.model = config.model
-        self.dims = config.embedding_dims or _DIMS.get(config.model)
-        self._line = Line(config, OpenAI, lambda: AsyncOpenAI)
+        self.config = embedder_options(self.options, config, options)
+        self.model = named_model(self.config, self.default_model)
+        self.dims = self.config.embedding_dims or _DIMS.get(self.model)
+        self._line = self._connected()
         self.client = self._line.client
         self._dispensed = Dispensed()
 
+    def _connected(self) -> Line[Any]:
+        """Return the SDK's clients for the options."""
+        return Line(self.config, openai, OpenAI, lambda: AsyncOpenAI)
+
     def __repr__(self) -> str:
-        return f"OpenAIEmbedding(model={self.model!r}, base_url={self._line.where!r})"
+        return f"{type(self).__name__}(model={self.model!r}, base_url={self._line.where!r})"
 
     def embed(self, text: str) -> list[float]:
         return self.embed_batch([text])[0]
 
     def embed_batch(self, texts: Sequence[str]) -> list[list[float]]:
         vectors: list[list[float]] = []
-        with translated(EmbeddingError, self._line, self.model):
+        with self._line.translated(EmbeddingError, self.model):
             for request in self._requests(texts):
                 while True:
                     sent = self._dispensed.apply(request)
                     try:
                         vectors += self._read(self.client.embeddings.create(**sent), len(request["input"]))
                         break
-                    except openai.APIStatusError as error:
+                    except self._line.refused as error:
                         self._dispensed.learn(error, sent)
         return vectors
 
@@ -102,7 +110,7 @@ class OpenAIEmbedding(EmbeddingBase):
         """Do what :meth:`embed_batch` does, awaiting."""
         client = await self._line.here()
         vectors: list[list[float]] = []
-        with translated(EmbeddingError, self._line, self.model):
+        with self._line.translated(EmbeddingError, self.model):
             for request in self._requests(texts):
                 while True:
                     sent = self._dispensed.apply(request)
@@ -110,7 +118,7 @@ class OpenAIEmbedding(EmbeddingBase):
                         response = await client.embeddings.create(**sent)
                         vectors += self._read(response, len(request["input"]))
                         break
-                    except openai.APIStatusError as error:
+                    except self._line.refused as error:
                         self._dispensed.learn(error, sent)
         return vectors
 
@@ -130,7 +138,7 @@ class OpenAIEmbedding(EmbeddingBase):
         size = 0
         for text in map(self._prepared, texts):
             length = len(text.encode())
-            if batch and (len(batch) == self.config.batch_size or size + length > _MOST_BYTES):
+            if batch and (len(batch) == self.config.batch_size or size + length > self.most_bytes):
                 yield self._request(batch)
                 batch, size = [], 0
             batch.append(text)

@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import openai
 from openai import AsyncOpenAI, OpenAI
-from pydantic import Field, field_validator
 
 from mem0.configs.llms.base import BaseLlmConfig
-from mem0.exceptions import LLMError, LLMResponseError
-from mem0.llms.base import LLMBase, Message, options_of, read_arguments, report_tokens
-from mem0.wire.openai import Dispensed, Line, OpenAIConnection, cleaned, translated, without_ours
+from mem0.llms.chat import ChatLLM, ChatLlmConfig
+from mem0.wire.openai import OpenAIConnection
+from mem0.wire.sdk import Line
 
 
-class OpenAILlmConfig(OpenAIConnection, BaseLlmConfig):
+class OpenAILlmConfig(OpenAIConnection, ChatLlmConfig):
     """Options of :class:`OpenAILLM`."""
 
-    reasoning_effort: str | None = Field(
-        default=None, description="How long a reasoning model may think: `low`, `medium`, `high`, ..."
-    )
-    model_kwargs: dict[str, Any] = Field(
-        default_factory=dict,
-        description="Further arguments of each request, as the SDK's `chat.completions.create` has them; what the SDK "
-        "does not know goes inside `extra_body`.",
-    )
 
-    @field_validator("model_kwargs")
-    @classmethod
-    def _not_ours(cls, given: dict[str, Any]) -> dict[str, Any]:
-        return without_ours(given, ("messages", "model", "response_format", "stream", "tool_choice", "tools"))
-
-
-class OpenAILLM(LLMBase):
+class OpenAILLM(ChatLLM):
     """Asks OpenAI's chat completions, or a server that speaks as they do; safe to share between threads.
-
-    Options that a model refuses (``temperature`` and ``max_tokens`` of reasoning models, ``response_format``
-    of some servers) are learned from its answer and left out from then on.
 
     Args:
         config: Its options; the default model is ``gpt-4o``.
@@ -49,108 +30,5 @@ class OpenAILLM(LLMBase):
     options: ClassVar[type[BaseLlmConfig]] = OpenAILlmConfig
     default_model: ClassVar[str] = "gpt-4o"
 
-    def __init__(self, config: BaseLlmConfig | None = None) -> None:
-        self.config: OpenAILlmConfig = options_of(config, OpenAILlmConfig)
-        self.model = self.config.model or self.default_model
-        self._line = Line(self.config, OpenAI, lambda: AsyncOpenAI)
-        self.client = self._line.client
-        self._dispensed = Dispensed()
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(model={self.model!r}, base_url={self._line.where!r})"
-
-    def generate_response(
-        self,
-        messages: list[Message],
-        response_format: Mapping[str, Any] | None = None,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        tool_choice: Any = "auto",
-    ) -> Any:
-        request = self._request(messages, response_format, tools, tool_choice)
-        with translated(LLMError, self._line, self.model):
-            while True:
-                sent = self._dispensed.apply(request)
-                try:
-                    return self._read(self.client.chat.completions.create(**sent), bool(tools))
-                except openai.APIStatusError as error:
-                    self._dispensed.learn(error, sent)
-
-    async def agenerate_response(
-        self,
-        messages: list[Message],
-        response_format: Mapping[str, Any] | None = None,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        tool_choice: Any = "auto",
-    ) -> Any:
-        """Do what :meth:`generate_response` does, awaiting."""
-        client = await self._line.here()
-        request = self._request(messages, response_format, tools, tool_choice)
-        with translated(LLMError, self._line, self.model):
-            while True:
-                sent = self._dispensed.apply(request)
-                try:
-                    return self._read(await client.chat.completions.create(**sent), bool(tools))
-                except openai.APIStatusError as error:
-                    self._dispensed.learn(error, sent)
-
-    def close(self) -> None:
-        self._line.close()
-
-    async def aclose(self) -> None:
-        """Release the connections of the event loop that is running."""
-        await self._line.aclose()
-
-    def _request(
-        self,
-        messages: list[Message],
-        response_format: Mapping[str, Any] | None,
-        tools: Sequence[Mapping[str, Any]] | None,
-        tool_choice: Any,
-    ) -> dict[str, Any]:
-        config = self.config
-        request: dict[str, Any] = {
-            "model": self.model,
-            "messages": cleaned(messages),
-            "temperature": config.temperature,
-            "max_tokens": config.max_tokens,
-            "top_p": config.top_p,
-            "response_format": response_format,
-        }
-        if tools:
-            request |= {"tools": cleaned(tools), "tool_choice": tool_choice}
-        request = {name: value for name, value in request.items() if value is not None} | config.model_kwargs
-        if config.reasoning_effort is not None:
-            # Not as an argument: the SDK has it only since 1.58, and each model's own values only since later.
-            request["extra_body"] = {"reasoning_effort": config.reasoning_effort, **request.get("extra_body", {})}
-        return request
-
-    def _read(self, response: Any, with_tools: bool) -> Any:
-        choices = getattr(response, "choices", None)
-        problem = getattr(response, "error", None)
-        if not choices and problem:  # some servers send an error in place of an answer, with status 200
-            said = self._line.hidden(str(problem.get("message") if isinstance(problem, Mapping) else problem))[:500]
-            raise LLMError(f"OpenAI model {self.model!r} at {self._line.where}: {said}; nothing was stored")
-        if not choices:
-            raise LLMResponseError(
-                f"the server at {self._line.where} did not answer as OpenAI's API does; check base_url",
-                reply=response if isinstance(response, str) else None,
-            )
-        usage = getattr(response, "usage", None)
-        report_tokens(getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None))
-        message = choices[0].message
-        if choices[0].finish_reason == "content_filter":
-            raise LLMError(
-                f"OpenAI model {self.model!r} at {self._line.where}: a content filter stopped the reply; reword what "
-                "was said, or use another model; nothing was stored"
-            )
-        refusal = getattr(message, "refusal", None)
-        if isinstance(refusal, str) and refusal and not message.content:
-            raise LLMResponseError(f"model {self.model!r} refused to answer; nothing was stored", reply=refusal)
-        if not with_tools:
-            return message.content or ""
-        calls = [
-            {"name": call.function.name, "arguments": read_arguments(call.function.arguments)}
-            for call in message.tool_calls or ()
-            if getattr(call, "function", None) is not None
-        ]
-        return {"content": message.content, "tool_calls": calls}
+    def _connected(self) -> Line[Any]:
+        return Line(self.config, openai, OpenAI, lambda: AsyncOpenAI)

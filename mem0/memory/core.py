@@ -20,7 +20,7 @@ from mem0.memory.adding.planning import Said
 from mem0.memory.assembly import assembled, check_parts, given, shown
 from mem0.memory.base import MemoryBase
 from mem0.memory.operations import Parts, Verb
-from mem0.memory.telemetry import TelemetryBase
+from mem0.memory.telemetry import TelemetryBase, chosen
 from mem0.times import Moment, expiration, iso, moment
 from mem0.types import ChangeDict, DeletionDict, MemoryDict, MemoryList, Scope
 from mem0.vector_stores.base import VectorStoreBase
@@ -50,8 +50,8 @@ class MemoryCore(MemoryBase):
         """Open a memory; see the class for the arguments."""
         if telemetry not in (None, False) and not isinstance(telemetry, TelemetryBase):
             raise ConfigError(
-                f"telemetry={shown(telemetry)}: expected a TelemetryBase; this version has none of its own and sends "
-                "nothing anywhere"
+                f"telemetry={shown(telemetry)}: expected a TelemetryBase, such as AnonymousTelemetry(api_key=...), "
+                "or False; config['telemetry']=True is the switch"
             )
         self.config = MemoryConfig.of(config).at(path)
         self._bound = Scope()
@@ -60,7 +60,7 @@ class MemoryCore(MemoryBase):
         self._closed = [False]  # shared with the handles that scope() makes
         try:
             self._parts = assembled(self.config, self._opened, llm, embedder, vector_store, history, clock)
-            self._parts.telemetry = telemetry if isinstance(telemetry, TelemetryBase) else None
+            self._parts.telemetry = chosen(telemetry, self.config.telemetry, self._parts)
         except BaseException:
             self._release()
             raise

@@ -25,7 +25,8 @@ class Memory(MemoryCore):
         vector_store: A vector store to use instead of the configured one.
         history: A history to use instead of the configured one.
         telemetry: A :class:`~mem0.memory.telemetry.TelemetryBase` that is told which verbs were called and
-            how much they did.  Default: none, and nothing is told or sent.
+            how much they did.  ``False``: none.  Default: none, unless ``config["telemetry"]`` or
+            ``MEM0_TELEMETRY`` switches :class:`~mem0.memory.telemetry.AnonymousTelemetry` on.
         path: The SQLite file, or ``":memory:"``; the same as ``config["path"]``.
         clock: Where the time is taken from; returns an aware datetime.
 

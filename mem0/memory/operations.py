@@ -199,9 +199,19 @@ class _StoreOperation(Operation):
         with _translated(parts.vector_store, self.stage):
             return self.ask(parts.vector_store, parts.collection_name)
 
+    async def run_async(self, parts: Parts) -> Any:
+        if not parts.vector_store.awaits:
+            return await super().run_async(parts)
+        with _translated(parts.vector_store, self.stage):
+            return await self.ask_async(parts.vector_store, parts.collection_name)
+
     @abstractmethod
     def ask(self, store: VectorStoreBase, name: str) -> Any:
         """Ask it."""
+
+    @abstractmethod
+    async def ask_async(self, store: Any, name: str) -> Any:
+        """Ask one that can be awaited."""
 
 
 @dataclass(frozen=True)
@@ -214,6 +224,10 @@ class Find(_StoreOperation):
     def ask(self, store: VectorStoreBase, name: str) -> Candidates:
         return store.candidates(name, self.query)
 
+    async def ask_async(self, store: Any, name: str) -> Candidates:
+        found: Candidates = await store.acandidates(name, self.query)
+        return found
+
 
 @dataclass(frozen=True)
 class Fetch(_StoreOperation):
@@ -225,6 +239,11 @@ class Fetch(_StoreOperation):
     def ask(self, store: VectorStoreBase, name: str) -> Sequence[Record | None]:
         return store.fetch(name, self.keys)
 
+    async def ask_async(self, store: Any, name: str) -> Sequence[Record | None]:
+        # What is not in the candidates themselves is brought by a thread.
+        rows: Sequence[Record | None] = await in_thread(self.ask, store, name)
+        return rows
+
 
 @dataclass(frozen=True)
 class Get(_StoreOperation):
@@ -235,6 +254,10 @@ class Get(_StoreOperation):
 
     def ask(self, store: VectorStoreBase, name: str) -> Record | None:
         return store.get(name, self.memory_id)
+
+    async def ask_async(self, store: Any, name: str) -> Record | None:
+        row: Record | None = await store.aget(name, self.memory_id)
+        return row
 
 
 @dataclass(frozen=True)
@@ -250,6 +273,10 @@ class List(_StoreOperation):
     def ask(self, store: VectorStoreBase, name: str) -> tuple[list[Record], int]:
         rows = store.list(name, self.filters, self.limit, self.offset, alive_at=self.alive_at)
         return rows, store.count(name, self.filters, alive_at=self.alive_at)
+
+    async def ask_async(self, store: Any, name: str) -> tuple[list[Record], int]:
+        rows = await store.alist(name, self.filters, self.limit, self.offset, alive_at=self.alive_at)
+        return rows, await store.acount(name, self.filters, alive_at=self.alive_at)
 
 
 @dataclass(frozen=True)

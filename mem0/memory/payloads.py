@@ -11,6 +11,10 @@ from mem0.text import same_text
 from mem0.types import RESERVED_KEYS, Change, MemoryDict, Record, Scope, own_notes
 
 _RESERVED = frozenset(RESERVED_KEYS)
+
+# What mem0ai 2 derives from a text and keeps beside the user's metadata; only in its rows is it not the user's.
+_DERIVED_BY_MEM0AI = "text_lemmatized"
+
 _KNOWN_ABOUT = frozenset({"user_id", "agent_id", "run_id", "role", "actor_id", "expiration_date"})
 
 
@@ -53,7 +57,7 @@ def new_payload(
 
 def patched(payload: Mapping[str, Any], text: str | None, metadata: Mapping[str, Any], now: str) -> dict[str, Any]:
     """Return a payload with a new text (``None`` keeps it) and metadata laid over (``None`` removes a key)."""
-    new = {**payload, **metadata}
+    new = {**_without_derived(payload), **metadata}
     new = {key: value for key, value in new.items() if value is not None or key not in metadata}
     ours = dict(own_notes(payload))
     if text is not None:
@@ -130,7 +134,7 @@ def fingerprint_of(change: Change) -> str | None:
 
 def public(record: Record) -> MemoryDict:
     """Return a memory as users get it."""
-    payload = record.payload
+    payload = _without_derived(record.payload)
     metadata: dict[str, Any] = {}
     memory: dict[str, Any] = {
         "id": record.id,
@@ -146,3 +150,9 @@ def public(record: Record) -> MemoryDict:
         elif key in _KNOWN_ABOUT and value is not None:
             memory[key] = value
     return cast(MemoryDict, memory)
+
+
+def _without_derived(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "_mem0" in payload or _DERIVED_BY_MEM0AI not in payload:
+        return payload
+    return {key: value for key, value in payload.items() if key != _DERIVED_BY_MEM0AI}

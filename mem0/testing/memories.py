@@ -82,7 +82,7 @@ def _arguments(
         "embedder": embedder,
         "vector_store": vector_store,
         "history": history,
-        "telemetry": telemetry,
+        "telemetry": telemetry or False,  # a variable of the environment switches nothing on in a test
         "path": path,
         "clock": clock or FrozenClock(),
     }

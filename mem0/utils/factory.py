@@ -14,12 +14,25 @@ from pydantic import BaseModel
 
 from mem0.configs.base import validated
 from mem0.exceptions import ConfigError, MissingDependencyError
+from mem0.wire.vendors import VENDORS
 
-# What to install where a package is missing that one of our providers imports; as in pyproject.toml.
+# What to install where a module is missing that one of our providers imports; as in pyproject.toml.
 _INSTALL = {
+    "anthropic": "anthropic>=0.47,<3",
+    "boto3": "boto3>=1.34.116,<2",
+    "botocore": "boto3>=1.34.116,<2",
+    "fastembed": "fastembed>=0.5,<1",
+    "google": "google-genai>=1.51,<4",
+    "groq": "groq>=1,<2",
+    "httpx": "httpx>=0.27,<1",
+    "litellm": "litellm>=1.60,<2,!=1.82.7,!=1.82.8,!=1.107.0",
     "numpy": "numpy>=1.24,<3",
-    "openai": "openai>=1.56,<4",
+    "ollama": "ollama>=0.6,<1",
     "onnxruntime": "onnxruntime>=1.19,<2",
+    "openai": "openai>=1.56,<4",
+    "qdrant_client": "qdrant-client>=1.16,<2",
+    "sentence_transformers": "sentence-transformers>=3,<7",
+    "together": "together>=2,<4",
     "tokenizers": "tokenizers>=0.15,<1",
 }
 
@@ -68,7 +81,7 @@ class _Factory:
         except ModuleNotFoundError as error:
             if error.name and f"{path}.".startswith(f"{error.name}."):
                 raise ConfigError(f"{cls.kind} provider {provider!r}: there is no module {error.name!r}") from error
-            package = _INSTALL.get(error.name or "", error.name)
+            package = _INSTALL.get((error.name or "").partition(".")[0], error.name)
             raise MissingDependencyError(
                 f"{cls.kind} provider {provider!r} needs {error.name!r}: pip install {package!r}"
             ) from error
@@ -96,7 +109,20 @@ class LlmFactory(_Factory):
 
     kind = "llm"
     group = "mem0.llms"
-    providers: ClassVar[dict[str, str]] = {"openai": "mem0.llms.openai.OpenAILLM"}
+    providers: ClassVar[dict[str, str]] = {
+        "anthropic": "mem0.llms.anthropic.AnthropicLLM",
+        "aws_bedrock": "mem0.llms.aws_bedrock.AWSBedrockLLM",
+        "azure_openai": "mem0.llms.azure_openai.AzureOpenAILLM",
+        "azure_openai_structured": "mem0.llms.azure_openai.AzureOpenAILLM",  # the published name of the same
+        "gemini": "mem0.llms.gemini.GeminiLLM",
+        "groq": "mem0.llms.groq.GroqLLM",
+        "litellm": "mem0.llms.litellm.LiteLLM",
+        "ollama": "mem0.llms.ollama.OllamaLLM",
+        "openai": "mem0.llms.openai.OpenAILLM",
+        "openai_structured": "mem0.llms.openai.OpenAILLM",  # the published name of the same
+        "together": "mem0.llms.together.TogetherLLM",
+        **{name: f"mem0.llms.vendors.{name}" for name, row in VENDORS.items() if row.answers},
+    }
 
 
 class EmbedderFactory(_Factory):
@@ -105,8 +131,16 @@ class EmbedderFactory(_Factory):
     kind = "embedder"
     group = "mem0.embedders"
     providers: ClassVar[dict[str, str]] = {
+        "aws_bedrock": "mem0.embeddings.aws_bedrock.AWSBedrockEmbedding",
+        "azure_openai": "mem0.embeddings.azure_openai.AzureOpenAIEmbedding",
+        "fastembed": "mem0.embeddings.fastembed.FastEmbedEmbedding",
+        "gemini": "mem0.embeddings.gemini.GeminiEmbedding",
+        "huggingface": "mem0.embeddings.huggingface.HuggingFaceEmbedding",
+        "litellm": "mem0.embeddings.litellm.LiteLLMEmbedding",
+        "ollama": "mem0.embeddings.ollama.OllamaEmbedding",
         "onnx": "mem0.embeddings.onnx.OnnxEmbedding",
         "openai": "mem0.embeddings.openai.OpenAIEmbedding",
+        **{name: f"mem0.embeddings.vendors.{name}" for name, row in VENDORS.items() if row.embeds},
     }
 
 
@@ -115,4 +149,7 @@ class VectorStoreFactory(_Factory):
 
     kind = "vector_store"
     group = "mem0.vector_stores"
-    providers: ClassVar[dict[str, str]] = {"sqlite": "mem0.vector_stores.sqlite.SQLiteVectorStore"}
+    providers: ClassVar[dict[str, str]] = {
+        "qdrant": "mem0.vector_stores.qdrant.Qdrant",
+        "sqlite": "mem0.vector_stores.sqlite.SQLiteVectorStore",
+    }

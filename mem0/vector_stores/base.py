@@ -147,6 +147,11 @@ class VectorStoreBase(ABC):
         """Return ``{"name", "vector_size", "count"}`` of a collection (and what else is known), or ``None``."""
 
     @property
+    def awaits(self) -> bool:
+        """Whether it can be awaited: then it has ``aget``, ``alist``, ``acount`` and ``acandidates`` too."""
+        return False
+
+    @property
     def identity(self) -> str:
         """What tells this store from others that record their changes in the same history.
 
@@ -232,7 +237,7 @@ class VectorStoreBase(ABC):
             if len(rows) >= query.limit or len(found) < wanted:
                 break
             wanted *= 4
-        scores = [row.score if _is_understood(row.payload) else None for row in rows]
+        scores = [row.score if is_understood(row.payload) else None for row in rows]
         dense = np.array([np.nan if score is None else score for score in scores], dtype=np.float32)
         return Candidates(rows, {"dense": dense}, skipped)
 
@@ -273,7 +278,7 @@ class VectorStoreBase(ABC):
         self.close()
 
 
-def _is_understood(payload: Mapping[str, Any]) -> bool:
+def is_understood(payload: Mapping[str, Any]) -> bool:
     """Tell whether the embedder knew the script of a memory, so that its vector means something."""
     return own_notes(payload).get("dense") is not False
 

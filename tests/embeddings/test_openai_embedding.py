@@ -6,7 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from openai_server import KEY, Answer, OpenAIServer, error
+from loopback import Answer
+from openai_server import KEY, OpenAIServer, error
 
 from mem0 import ConfigError, EmbeddingError, Memory
 from mem0.embeddings.openai import OpenAIEmbedding

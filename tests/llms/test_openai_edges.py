@@ -10,7 +10,8 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from openai_server import KEY, REASONING_MODEL, Answer, OpenAIServer, error
+from loopback import Answer
+from openai_server import KEY, REASONING_MODEL, OpenAIServer, error
 
 from mem0 import ConfigError, LLMError
 from mem0.embeddings.openai import OpenAIEmbedding, OpenAIEmbeddingConfig

@@ -14,7 +14,8 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from openai_server import KEY, REASONING_MODEL, Answer, OpenAIServer, error
+from loopback import Answer
+from openai_server import KEY, REASONING_MODEL, OpenAIServer, error
 
 from mem0 import AsyncMemory, ConfigError, LLMError, LLMResponseError, Memory, ProviderError
 from mem0.configs.llms.base import BaseLlmConfig

@@ -3,44 +3,16 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
 import uuid
-from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple
+from typing import Any
+
+from loopback import Answer, LoopbackServer, Request
 
 from mem0.testing import DeterministicEmbedding
 
 KEY = "sk-loopback-0123456789"
 REASONING_MODEL = "o4-loopback"
 MODELS = {"gpt-4o", REASONING_MODEL, "text-embedding-3-small", "text-embedding-3-large", "of-somebody-else"}
-
-
-class Request(NamedTuple):
-    """One request as it came in."""
-
-    path: str
-    headers: dict[str, str]
-    body: dict[str, Any]
-
-
-class Answer(NamedTuple):
-    """One answer, instead of the usual one.
-
-    Attributes:
-        status: The HTTP status.
-        body: JSON, or raw text.
-        headers: Further headers.
-        cut: Whether the connection is cut instead.
-        delay: Seconds before it is sent.
-    """
-
-    status: int = 200
-    body: Any = None
-    headers: Mapping[str, str] = {}
-    cut: bool = False
-    delay: float = 0.0
 
 
 def error(status: int, message: str, *, param: str | None = None, code: str | None = None, **headers: str) -> Answer:
@@ -50,93 +22,46 @@ def error(status: int, message: str, *, param: str | None = None, code: str | No
     return Answer(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
-class OpenAIServer:
+class OpenAIServer(LoopbackServer):
     """The server; ``with OpenAIServer() as server``.
 
+    Args:
+        prefix: Where the API begins.
+
     Attributes:
-        requests: What came in.
-        answers: What is answered next, before the usual answers.
         content: The text of chat completions.
         message: Further fields of their messages, such as ``tool_calls``.
         dims: Size of the embeddings where a request does not say.
+        models: Which models there are.
     """
 
-    def __init__(self) -> None:
-        self.requests: list[Request] = []
-        self.answers: list[Answer] = []
+    def __init__(self, prefix: str = "/v1") -> None:
+        super().__init__()
+        self.prefix = prefix
         self.content: Any = '{"memory": []}'
         self.message: dict[str, Any] = {}
         self.finish_reason = "stop"
         self.dims = 1536
+        self.models = {*MODELS}
         self.refused_parameters: dict[str, str] = {}
-        self._lock = threading.Lock()
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                length = int(self.headers["Content-Length"])
-                body = json.loads(self.rfile.read(length))
-                request = Request(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
-                answer = server._answer(request)
-                if answer.delay:
-                    time.sleep(answer.delay)
-                if answer.cut:
-                    self.close_connection = True
-                    self.connection.close()
-                    return
-                is_text = isinstance(answer.body, str)
-                raw = (answer.body if is_text else json.dumps(answer.body)).encode()
-                try:
-                    self.send_response(answer.status)
-                    self.send_header("Content-Type", "text/html" if is_text else "application/json")
-                    self.send_header("Content-Length", str(len(raw)))
-                    for name, value in answer.headers.items():
-                        self.send_header(name, value)
-                    self.end_headers()
-                    self.wfile.write(raw)
-                except (BrokenPipeError, ConnectionResetError):
-                    self.close_connection = True  # whoever asked has given up
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
 
     @property
     def url(self) -> str:
-        """What to give as ``base_url``."""
-        return f"http://127.0.0.1:{self._http.server_port}/v1"
+        return super().url + self.prefix
 
-    def __enter__(self) -> OpenAIServer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
-
-    def _answer(self, request: Request) -> Answer:
-        with self._lock:
-            self.requests.append(request)
-            if self.answers:
-                return self.answers.pop(0)
+    def usual(self, request: Request) -> Answer:
         if request.headers.get("authorization") != f"Bearer {KEY}":
             given = request.headers.get("authorization", "").removeprefix("Bearer ")
             return error(401, f"Incorrect API key provided: {given}.", code="invalid_api_key")
-        if request.body.get("model") not in MODELS:
+        if request.body.get("model") not in self.models:
             message = f"The model `{request.body.get('model')}` does not exist or you do not have access to it."
             return error(404, message, code="model_not_found")
         for name, message in self.refused_parameters.items():
             if name in request.body:
                 return error(400, message)
-        if request.path == "/v1/chat/completions":
+        if request.path == f"{self.prefix}/chat/completions":
             return self._chat(request.body)
-        if request.path == "/v1/embeddings":
+        if request.path == f"{self.prefix}/embeddings":
             return self._embeddings(request.body)
         return error(404, f"Invalid URL (POST {request.path})")
 

@@ -1,0 +1,1 @@
+"""The hosted service, over HTTP: ``MemoryClient`` and ``AsyncMemoryClient`` are in :mod:`mem0.client.main`."""

@@ -1,0 +1,126 @@
+"""What both clients are, but for the sending: who asks, whom, and what the HTTP library is told and tells."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+import httpx
+
+from mem0.client.inputs import address, authorization
+from mem0.client.replies import Call, Reply, ask, delete_entities
+from mem0.client.requests import NOT_GIVEN, VERSIONS, Api, Request
+from mem0.exceptions import ClosedError, ConfigError, ValidationError
+
+Http = TypeVar("Http", httpx.Client, httpx.AsyncClient)
+
+
+class Hosted(Generic[Http]):
+    """What both clients are: who asks, whom, and by which HTTP client."""
+
+    client: Http
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        host: str | None = None,
+        client: Http | None = None,
+        *,
+        org_id: str | None = None,
+        project_id: str | None = None,
+        api_version: str = "v1",
+        timeout: float = 60.0,
+        max_retries: int = 2,
+        validate: bool = False,
+    ) -> None:
+        key = api_key or os.environ.get("MEM0_API_KEY")
+        authorization(key)
+        if api_version not in VERSIONS:
+            raise ConfigError(f"api_version={api_version!r}: the service has {', '.join(VERSIONS)}")
+        if not 0 <= max_retries <= 10:
+            raise ConfigError(f"max_retries={max_retries!r}: give a number from 0 to 10")
+        if not timeout > 0:
+            raise ConfigError(f"timeout={timeout!r}: give seconds, more than 0")
+        if not host and client is not None:
+            host = str(client.base_url)
+        self.api_key = str(key).strip()
+        self.host = address(host)
+        self.org_id = org_id
+        self.project_id = project_id
+        self.api_version = api_version
+        self.max_retries = max_retries
+        self._is_ours = client is None
+        self._is_closed = False
+        try:
+            self.client = self._connected(timeout) if client is None else client
+        except httpx.InvalidURL as error:
+            raise ConfigError(f"host={self._shown_host()!r} is no address: {error}") from error
+        if validate:
+            self._validate()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(host={self._shown_host()!r}, api_key='***', api_version={self.api_version!r})"
+
+    def _connected(self, timeout: float) -> Http:
+        raise NotImplementedError
+
+    def _validate(self) -> None:
+        raise NotImplementedError
+
+    def _shown_host(self) -> str:
+        return re.sub("//[^/@]*@", "//", self.host)
+
+    @property
+    def _api(self) -> Api:
+        return Api(self.api_version, self.org_id, self.project_id)
+
+    def _ask(self, request: Request | None) -> Call:
+        return ask(request, self.api_key, self.max_retries)
+
+    def _forget(self, ids: Mapping[str, object]) -> Call:
+        """Return the call that deletes the entities that were named, or all where none was."""
+        given = {name: value for name, value in ids.items() if value is not NOT_GIVEN}
+        named = {name: value for name, value in given.items() if value is not None}
+        if given and not named:
+            raise ValidationError(
+                f"delete_users: {', '.join(given)} is None; give an id, or reset() deletes everything"
+            )
+        return delete_entities(self._api, named, self.api_key, self.max_retries)
+
+    def _sent(self, request: Request) -> dict[str, Any]:
+        """Return what the HTTP client is to send.
+
+        Whole addresses and headers with each request: a client of the caller's own is not changed.
+        """
+        if self._is_closed or self.client.is_closed:
+            raise ClosedError(f"the client for {self._shown_host()} was closed; make a new one")
+        return {
+            "method": request.method,
+            "url": self.host + request.path,
+            "params": request.params or None,
+            "json": request.json,
+            "headers": authorization(self.api_key),
+        }
+
+
+def ids_of(user_id: object, agent_id: object, app_id: object, run_id: object) -> dict[str, object]:
+    """Return the ids of a call by name."""
+    return {"user_id": user_id, "agent_id": agent_id, "app_id": app_id, "run_id": run_id}
+
+
+def answered(response: httpx.Response) -> Reply:
+    """Return what came back as a value."""
+    return Reply(response.status_code, response.text, response.headers)
+
+
+def unanswered(error: httpx.RequestError) -> Reply:
+    """Return as a value that nothing came back, and why."""
+    reached = not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout))
+    if isinstance(error, httpx.TimeoutException):
+        failure = "no answer within the time-out: try again, or raise timeout"
+    else:
+        cause = str(error) or type(error).__name__
+        failure = f"no connection, or a broken one ({cause}): check the network and host, then try again"
+    return Reply(None, failure=failure, error=error, reached=reached)

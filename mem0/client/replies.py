@@ -1,0 +1,268 @@
+"""What the hosted service answers: read, or told as an error, and whether to ask once more.
+
+A call is written once, as a generator that yields what it wants done: a :class:`~mem0.client.requests.Request` to be
+sent, for which it gets a :class:`Reply`, or a :class:`Pause`.  The two clients differ in how they do these.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple
+
+from mem0.client.requests import Api, Request, following
+from mem0.exceptions import APIError, retryable_status
+from mem0.types import MemoryList
+
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 8.0
+#: Seconds; a service that asks for more patience is not waited for.
+LONGEST_RETRY_AFTER = 60.0
+
+_CUT = 500
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back.
+
+    Attributes:
+        status: The HTTP status; ``None`` where no answer came.
+        text: The body.
+        headers: Its headers; names in any case.
+        failure: Why no answer came.
+        error: The HTTP library's error, where no answer came.
+        reached: Whether the service may have got the request.
+    """
+
+    status: int | None
+    text: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    failure: str = ""
+    error: Exception | None = None
+    reached: bool = True
+
+
+class Pause(NamedTuple):
+    """Nothing, for some seconds."""
+
+    seconds: float
+
+
+Call = Generator[Request | Pause, Reply | None, Any]
+
+
+class HostedList(MemoryList[Any]):
+    """A list that the service answered with: a real list of dicts, whatever stood around it.
+
+    ``["results"]`` gives the list itself, and ``["count"]``, ``["next"]``, ``["relations"]``, ... what stood beside it
+    in the answer, where there was such a thing.
+
+    Attributes:
+        total: How many there are in all, of which this list may be a page.
+        envelope: The answer as it came.
+    """
+
+    envelope: dict[str, Any]
+
+    def __init__(self, answer: list[Any] | Mapping[str, Any]) -> None:
+        self.envelope = dict(answer) if isinstance(answer, Mapping) else {"results": list(answer)}
+        total = self.envelope.get("count", self.envelope.get("total"))
+        super().__init__(self.envelope["results"], total=total if isinstance(total, int) else None)
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, str) and key != "results":
+            return self.envelope[key]
+        return super().__getitem__(key)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.envelope if isinstance(key, str) else super().__contains__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return what stands under a key of the answer, as its dict would."""
+        return self if key == "results" else self.envelope.get(key, default)
+
+
+def ask(request: Request | None, secret: str, max_retries: int) -> Call:
+    """Ask once, or more often where that can help and can do no harm.
+
+    Args:
+        request: What to ask; ``None`` asks nothing, and gives an empty list.
+        secret: The key, which no error shows.
+        max_retries: How often it is sent again at most.
+
+    Raises:
+        APIError: The service refused, failed, or was not reached.
+    """
+    if request is None:
+        return HostedList([])
+    attempt = 0
+    while True:
+        reply = yield request
+        assert reply is not None
+        seconds = pause_before_retry(request, reply, attempt) if attempt < max_retries else None
+        if seconds is None:
+            return read(request, reply, secret, attempt + 1)
+        attempt += 1
+        yield Pause(seconds)
+
+
+def delete_entities(api: Api, ids: Mapping[str, object], secret: str, max_retries: int) -> Call:
+    """Delete users, agents, apps and runs with their memories.
+
+    Args:
+        api: Builds the requests.
+        ids: Which ones, by ``user_id``, ``agent_id``, ``app_id``, ``run_id``; none means all there are.
+        secret: The key, which no error shows.
+        max_retries: How often each request is sent again at most.
+
+    Returns:
+        ``{"message", "deleted"}``.
+
+    Raises:
+        APIError: One could not be deleted; the message says how many were before.
+    """
+    doomed = [api.delete_user(name.removesuffix("_id"), value) for name, value in ids.items()]
+    # All pages are read first: what is deleted meanwhile would move the pages.
+    page = None if doomed else api.users()
+    while page is not None:
+        found: HostedList = yield from ask(page, secret, max_retries)
+        for row in found:
+            if not isinstance(row, Mapping) or not {"type", "name"} <= row.keys():
+                raise APIError(
+                    f"{page.method} {page.path}: a user without type and name came back", body=found.envelope
+                )
+            doomed.append(api.delete_user(row["type"], row["name"]))
+        page = following(page, found.envelope)
+    for done, request in enumerate(doomed):
+        try:
+            yield from ask(request, secret, max_retries)
+        except APIError as error:
+            if error.status == 404 and not ids:
+                continue  # gone since the list was read, or with another: that is what was asked for
+            told = f"{error}; {done} of {len(doomed)} were deleted before"
+            raise APIError(told, status=error.status, body=error.body, retryable=error.retryable) from error
+    return {"message": f"{len(doomed)} users, agents, apps or runs and their memories deleted", "deleted": len(doomed)}
+
+
+def pause_before_retry(request: Request, reply: Reply, attempt: int) -> float | None:
+    """Return how many seconds to wait before asking once more; ``None`` not to.
+
+    Args:
+        request: What was asked.
+        reply: What came back.
+        attempt: How often it was asked again so far.
+    """
+    if not request.idempotent or not _is_passing(reply.status):
+        return None
+    after = _retry_after(reply)
+    if after is not None:
+        return after if after <= LONGEST_RETRY_AFTER else None
+    # Half of it is chance, so that many clients do not come back at once.
+    return float(min(FIRST_PAUSE * 2**attempt, LONGEST_PAUSE) * random.uniform(0.5, 1.0))
+
+
+def read(request: Request, reply: Reply, secret: str, attempts: int = 1) -> Any:
+    """Return what the service answered.
+
+    Args:
+        request: What was asked.
+        reply: What came back.
+        secret: The key, which no error shows.
+        attempts: How often it was asked.
+
+    Returns:
+        A :class:`HostedList` where it is a list, alone or under ``results``; else the JSON as it is.
+
+    Raises:
+        APIError: It refused, failed, was not reached, or what came back cannot be read.
+    """
+    where = f"{request.method} {request.path}" + (f" ({attempts} attempts)" if attempts > 1 else "")
+    # Some servers repeat the key that they refuse.
+    text = reply.text.replace(secret, "***")
+    if reply.status is None:
+        told = f"{where}: {reply.failure}{_doubt(request, reply)}".replace(secret, "***")
+        raise APIError(told, retryable=True) from reply.error
+    is_json, answer = _parsed(text)
+    if not 200 <= reply.status < 300:
+        said = _said(answer)[:_CUT]
+        remedy = _remedy(reply).replace(secret, "***")
+        told = f"{where}: {reply.status}{f', {said!r}' if said else ''}; {remedy}{_doubt(request, reply)}"
+        raise APIError(told, status=reply.status, body=answer, retryable=retryable_status(reply.status))
+    if not text.strip() and (reply.status == 204 or request.method == "DELETE"):
+        return {"message": "deleted"}
+    rows = answer.get("results") if isinstance(answer, Mapping) else answer
+    if is_json and isinstance(rows, list):
+        return HostedList(answer)
+    if not is_json or request.listed:
+        what = "a list was expected, and something else came back" if is_json else "what came back is no JSON"
+        told = f"{where}: {reply.status}, {what}: {_said(answer)[:_CUT]!r}; check host and api_version"
+        raise APIError(told, status=reply.status, body=answer)
+    return answer
+
+
+def _parsed(text: str) -> tuple[bool, Any]:
+    try:
+        return True, json.loads(text)
+    except ValueError:
+        return False, text
+
+
+def _is_passing(status: int | None) -> bool:
+    return status is None or status in (408, 429) or status >= 500
+
+
+def _retry_after(reply: Reply) -> float | None:
+    """Return how many seconds the service asks to be left alone, by its header ``Retry-After``."""
+    named = _header(reply, "retry-after").strip()
+    if named.isascii() and named.isdigit():
+        return float(named)
+    try:
+        when = parsedate_to_datetime(named)
+    except ValueError:
+        return None
+    when = when if when.tzinfo else when.replace(tzinfo=timezone.utc)
+    return max(0.0, (when - datetime.now(timezone.utc)).total_seconds())
+
+
+def _header(reply: Reply, name: str) -> str:
+    return next((value for key, value in reply.headers.items() if key.lower() == name), "")
+
+
+def _said(answer: Any) -> str:
+    """Return the message in an error of the service, which has worn several shapes."""
+    if isinstance(answer, Mapping):
+        for name in ("details", "detail", "message", "error"):
+            if answer.get(name):
+                return _said(answer[name])
+    if isinstance(answer, list):
+        return "; ".join(_said(part) for part in answer)
+    return " ".join((answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)).split())
+
+
+def _remedy(reply: Reply) -> str:
+    status = reply.status or 0
+    if status == 401:
+        return "the key was refused: check MEM0_API_KEY, or api_key"
+    if status == 403:
+        return "this key may not do that: check its permissions, org_id and project_id"
+    if status == 404:
+        return "there is nothing under this id, or no such service at this host: check the id, host and api_version"
+    if status == 429:
+        after = _retry_after(reply)
+        return f"too many requests: try again {'later' if after is None else f'after {after:.0f} s'}"
+    if status < 400:
+        return f"the host redirects to {_header(reply, 'location')[:_CUT]!r}: give the address it leads to as host"
+    if _is_passing(status):
+        return "the service failed: try again later"
+    return "the request was refused: check the arguments"
+
+
+def _doubt(request: Request, reply: Reply) -> str:
+    """Return what the caller must know before trying again what is not idempotent."""
+    is_unknown = not request.idempotent and reply.reached and (reply.status is None or reply.status >= 500)
+    return "; it may have been stored all the same" if is_unknown else ""

@@ -1,0 +1,104 @@
+"""Embedders of any vendor that LiteLLM knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from mem0.embeddings.base import EmbeddingBase, embedder_options
+from mem0.exceptions import EmbeddingError
+from mem0.text import clean
+from mem0.wire.litellm import LiteLLMConnection, LiteLLMLine, imported
+
+litellm = imported()
+
+# Sizes of models that are known; any other is learned from its first vector.
+_DIMS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
+
+
+class LiteLLMEmbeddingConfig(LiteLLMConnection):
+    """Options of :class:`LiteLLMEmbedding`."""
+
+    model: str = Field(
+        default="text-embedding-3-small", min_length=1, description="Name of the model, as `mistral/mistral-embed`."
+    )
+    embedding_dims: int | None = Field(
+        default=None, ge=1, description="Size of the vectors, for models that can shorten them. Default: the model's."
+    )
+    max_input_bytes: int = Field(
+        default=8_000, ge=1, description="Of a longer text only so many bytes carry the vector."
+    )
+    batch_size: int = Field(default=96, ge=1, description="Texts in one request at most; Cohere takes no more than 96.")
+    model_kwargs: dict[str, Any] = Field(
+        default_factory=dict, description="Further arguments of each call, as `litellm.embedding` has them."
+    )
+
+
+class LiteLLMEmbedding(EmbeddingBase):
+    """Embeds text through LiteLLM; safe to share between threads.
+
+    Args:
+        config: Its options: an object, a dict, or nothing.
+        options: The same as keywords, such as ``model=``.
+
+    Raises:
+        ConfigError: An option is unknown or unusable.
+    """
+
+    options: ClassVar[type[LiteLLMEmbeddingConfig]] = LiteLLMEmbeddingConfig
+
+    model: str
+
+    def __init__(self, config: LiteLLMEmbeddingConfig | Mapping[str, Any] | None = None, **options: Any) -> None:
+        self.config = embedder_options(LiteLLMEmbeddingConfig, config, options)
+        self.model = self.config.model
+        self.dims = self.config.embedding_dims or _DIMS.get(self.model.removeprefix("openai/"))
+        self._line = LiteLLMLine(self.config)
+
+    def __repr__(self) -> str:
+        return f"LiteLLMEmbedding(model={self.model!r}, base_url={self._line.where!r})"
+
+    def embed(self, text: str) -> list[float]:
+        return self.embed_batch([text])[0]
+
+    def embed_batch(self, texts: Sequence[str]) -> list[list[float]]:
+        vectors: list[list[float]] = []
+        for request in self._requests(texts):
+            vectors += self._read(self._line.call(EmbeddingError, litellm.embedding, request), request)
+        return vectors
+
+    async def aembed_batch(self, texts: Sequence[str]) -> list[list[float]]:
+        """Do what :meth:`embed_batch` does, awaiting."""
+        vectors: list[list[float]] = []
+        for request in self._requests(texts):
+            vectors += self._read(await self._line.acall(EmbeddingError, litellm.aembedding, request), request)
+        return vectors
+
+    def was_cut(self, text: str) -> bool:
+        return len(clean(text).encode()) > self.config.max_input_bytes
+
+    def close(self) -> None:
+        self._line.close()
+
+    def _requests(self, texts: Sequence[str]) -> Iterator[dict[str, Any]]:
+        most = self.config.max_input_bytes
+        prepared = [clean(text).encode()[:most].decode(errors="ignore") or " " for text in texts]
+        for start in range(0, len(prepared), self.config.batch_size):
+            request: dict[str, Any] = {"model": self.model, "input": prepared[start : start + self.config.batch_size]}
+            if self.config.embedding_dims is not None:
+                request["dimensions"] = self.config.embedding_dims
+            yield request | self.config.model_kwargs
+
+    def _read(self, response: Any, request: Mapping[str, Any]) -> list[list[float]]:
+        data, count = response.data, len(request["input"])
+        if not isinstance(data, list) or len(data) != count:
+            found = f"{len(data)} vectors" if isinstance(data, list) else "no list of vectors"
+            raise EmbeddingError(
+                f"{self._line.named(self.model)} answered {found} for {count} text(s); nothing was stored"
+            )
+        vectors = [list(item["embedding"]) for item in sorted(data, key=lambda item: item["index"])]
+        if self.dims is None and vectors:
+            self.dims = len(vectors[0])
+        return vectors

@@ -1,0 +1,296 @@
+"""Anthropic's LLMs, through its SDK."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import anthropic
+from anthropic import Anthropic, AsyncAnthropic
+from pydantic import Field, field_validator
+
+from mem0.configs.llms.base import BaseLlmConfig
+from mem0.exceptions import LLMError, LLMResponseError
+from mem0.llms.base import LLMBase, Message, options_of, read_arguments, report_tokens
+from mem0.text import clean
+from mem0.wire.anthropic import AnthropicConnection, Line, said
+
+# The API wants a limit; thinking counts, which recent models do unasked, so the library's usual 3,000 would cut them.
+_MAX_TOKENS = 16_000
+
+# How a reply is drawn.  Not arguments of the SDK since its second generation, but of the API for older models.
+_SAMPLING = ("temperature", "top_p", "top_k")
+_NOT_TAKEN = re.compile(
+    r"deprecated|(?:not|n't) support|unsupported|not permitted|cannot both|only be set to|must be unset", re.IGNORECASE
+)
+_OURS = ("max_tokens", "messages", "model", "stream", "system", "thinking", "tool_choice", "tools", *_SAMPLING)
+
+# There is no JSON mode that any model and any JSON would fit.
+_JSON_ONLY = "Answer with one JSON object only: no other text, no code fence."
+
+# A conversation begins with the user; this stands there where it does not.
+_OPENING = "Begin."
+
+
+class AnthropicLlmConfig(AnthropicConnection, BaseLlmConfig):
+    """Options of :class:`AnthropicLLM`."""
+
+    temperature: float | None = Field(
+        default=None, ge=0, description="How freely it chooses its words; models since Claude 4.7 take none."
+    )
+    top_p: float | None = Field(
+        default=None, gt=0, le=1, description="Share of probable tokens it chooses from; recent models take none."
+    )
+    top_k: int | None = Field(default=None, ge=1, description="Number of tokens it chooses from; as `top_p`.")
+    max_tokens: int | None = Field(
+        default=_MAX_TOKENS, ge=1, description="Length of a reply, in tokens; what the model thinks counts."
+    )
+    thinking: dict[str, Any] | None = Field(
+        default=None, description="Whether it thinks first, such as `{'type': 'adaptive'}`. Default: the model's."
+    )
+    model_kwargs: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Further arguments of each request, as the SDK's `messages.create` has them, such as "
+        "`{'output_config': {'effort': 'low'}}`; what the SDK does not know goes inside `extra_body`.",
+    )
+
+    @field_validator("model_kwargs")
+    @classmethod
+    def _known(cls, given: dict[str, Any]) -> dict[str, Any]:
+        known = inspect.signature(anthropic.resources.Messages.create).parameters
+        for name in given:
+            if name in _OURS:
+                raise ValueError(f"{name} is set by the library, or an option of its own; leave it out here")
+            if name not in known:
+                raise ValueError(f"the SDK has no argument {name}; what only the API has goes inside extra_body")
+        return given
+
+
+class AnthropicLLM(LLMBase):
+    """Asks Anthropic's Messages API; safe to share between threads.
+
+    Sampling options that a model refuses (``top_p`` beside ``temperature``; recent ones take none at all) are
+    learned from its answer and left out from then on.  JSON mode is an instruction in the system prompt.
+
+    Args:
+        config: Its options; the default model is ``claude-sonnet-5-5``.
+
+    Raises:
+        ConfigError: There is no key.
+    """
+
+    options: ClassVar[type[BaseLlmConfig]] = AnthropicLlmConfig
+    default_model: ClassVar[str] = "claude-sonnet-5-5"
+
+    def __init__(self, config: BaseLlmConfig | None = None) -> None:
+        self.config: AnthropicLlmConfig = options_of(config, AnthropicLlmConfig)
+        self.model = self.config.model or self.default_model
+        self._line = Line(self.config, Anthropic, lambda: AsyncAnthropic)
+        self.client = self._line.client
+        self._refused: dict[str, set[str]] = {}
+
+    def __repr__(self) -> str:
+        return f"AnthropicLLM(model={self.model!r}, base_url={self._line.where!r})"
+
+    def generate_response(
+        self,
+        messages: list[Message],
+        response_format: Mapping[str, Any] | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        tool_choice: Any = "auto",
+    ) -> Any:
+        request = self._request(messages, response_format, tools, tool_choice)
+        with self._line.translated(LLMError, self.model):
+            while True:
+                sent = self._with_sampling(request)
+                try:
+                    return self._read(self.client.messages.create(**sent), response_format, tools)
+                except anthropic.BadRequestError as error:
+                    self._learn(error, sent)
+
+    async def agenerate_response(
+        self,
+        messages: list[Message],
+        response_format: Mapping[str, Any] | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        tool_choice: Any = "auto",
+    ) -> Any:
+        """Do what :meth:`generate_response` does, awaiting."""
+        request = self._request(messages, response_format, tools, tool_choice)
+        with self._line.translated(LLMError, self.model):
+            client = await self._line.here()
+            while True:
+                sent = self._with_sampling(request)
+                try:
+                    return self._read(await client.messages.create(**sent), response_format, tools)
+                except anthropic.BadRequestError as error:
+                    self._learn(error, sent)
+
+    def close(self) -> None:
+        self._line.close()
+
+    async def aclose(self) -> None:
+        """Release the connections of the event loop that is running."""
+        await self._line.aclose()
+
+    def _request(
+        self,
+        messages: list[Message],
+        response_format: Mapping[str, Any] | None,
+        tools: Sequence[Mapping[str, Any]] | None,
+        tool_choice: Any,
+    ) -> dict[str, Any]:
+        config = self.config
+        system, turns = conversation(messages)
+        if _wants_json(response_format):
+            schema = (response_format or {}).get("json_schema", {}).get("schema")
+            system.append(_JSON_ONLY + (f" It follows this JSON schema: {json.dumps(schema)}" if schema else ""))
+        request: dict[str, Any] = {
+            "model": self.model,
+            "max_tokens": config.max_tokens or _MAX_TOKENS,
+            "system": "\n\n".join(system) or None,
+            "messages": turns,
+            "thinking": config.thinking,
+        }
+        if tools:
+            request |= {"tools": [_tool(tool) for tool in tools], "tool_choice": _choice(tool_choice)}
+        return {name: _cleaned(value) for name, value in request.items() if value is not None} | config.model_kwargs
+
+    def _with_sampling(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return a request with what its model takes of the sampling options."""
+        refused = self._refused.get(request["model"], ())
+        sampling = {name: getattr(self.config, name) for name in _SAMPLING if name not in refused}
+        body = {name: value for name, value in sampling.items() if value is not None} | request.get("extra_body", {})
+        return request | ({"extra_body": body} if body else {})
+
+    def _learn(self, error: anthropic.BadRequestError, sent: Mapping[str, Any]) -> None:
+        """Note the sampling options that a request was refused for; raise the error where it is none of those."""
+        message = said(error)
+        insisted = self.config.model_kwargs.get("extra_body", {})
+        dispensable = [name for name in _SAMPLING if name in sent.get("extra_body", {}) and name not in insisted]
+        named = [name for name in dispensable if name in message]
+        if not named or not _NOT_TAKEN.search(message):
+            raise error
+        # Of two that exclude each other the first is kept: what most people set is the temperature.
+        self._refused.setdefault(sent["model"], set()).update(named[1:] or named)
+
+    def _read(self, response: Any, response_format: Mapping[str, Any] | None, tools: Sequence[Any] | None) -> Any:
+        named = self._line.named(self.model)
+        blocks = getattr(response, "content", None)
+        if not isinstance(blocks, list) or not all(hasattr(block, "type") for block in blocks):
+            raise LLMResponseError(
+                f"{named}: it did not answer as Anthropic's API does; check base_url; nothing was stored",
+                reply=response if isinstance(response, str) else None,
+            )
+        usage = getattr(response, "usage", None)
+        read = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+        counts = [getattr(usage, name, None) for name in read]
+        report_tokens(sum(count for count in counts if isinstance(count, int)), getattr(usage, "output_tokens", None))
+        # Any other block, such as its thinking, is not part of the answer.
+        text = "".join(block.text or "" for block in blocks if block.type == "text")
+        calls = [
+            {"name": block.name, "arguments": read_arguments(block.input)}
+            for block in blocks
+            if block.type == "tool_use"
+        ]
+        if response.stop_reason == "refusal":
+            raise LLMResponseError(f"{named}: it refused to answer; nothing was stored", reply=text or None)
+        if response.stop_reason == "max_tokens" and not text and not calls:
+            raise LLMError(f"{named}: max_tokens were used up by thinking; raise it in the config; nothing was stored")
+        if tools:
+            return {"content": text or None, "tool_calls": calls}
+        return _unfenced(text) if _wants_json(response_format) else text
+
+
+# -- from OpenAI's shapes to Anthropic's -----------------------------------------------------------
+
+
+def conversation(messages: Sequence[Message]) -> tuple[list[str], list[dict[str, Any]]]:
+    """Return what the system says, and the turns: alternating, beginning with the user."""
+    system: list[str] = []
+    turns: list[tuple[str, list[dict[str, Any]]]] = []
+    for message in messages:
+        blocks = _blocks(message)
+        if message["role"] in ("system", "developer"):
+            system += [block["text"] for block in blocks if block["type"] == "text"]
+            continue
+        role = "assistant" if message["role"] == "assistant" else "user"
+        if blocks and turns and turns[-1][0] == role:
+            turns[-1][1].extend(blocks)
+        elif blocks:
+            turns.append((role, blocks))
+    if not turns or turns[0][0] != "user":
+        turns.insert(0, ("user", [{"type": "text", "text": _OPENING}]))
+    return system, [{"role": role, "content": _short(blocks)} for role, blocks in turns]
+
+
+def _short(blocks: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
+    only_text = len(blocks) == 1 and set(blocks[0]) == {"type", "text"}
+    return blocks[0]["text"] if only_text else blocks
+
+
+def _blocks(message: Message) -> list[dict[str, Any]]:
+    content = message.get("content")
+    parts = content if isinstance(content, (list, tuple)) else [content]
+    blocks = [block for part in parts if (block := _block(part)) is not None]
+    if message["role"] == "tool":
+        return [{"type": "tool_result", "tool_use_id": message.get("tool_call_id"), "content": _short(blocks)}]
+    for call in message.get("tool_calls") or ():
+        function = call["function"]
+        arguments = read_arguments(function.get("arguments")) or {}
+        blocks.append({"type": "tool_use", "id": call.get("id"), "name": function["name"], "input": arguments})
+    return blocks
+
+
+def _block(part: Any) -> dict[str, Any] | None:
+    if part is None or isinstance(part, str):
+        part = {"type": "text", "text": part or ""}
+    if part.get("type") == "text":
+        return dict(part) if part["text"].strip() else None  # the API refuses blank ones
+    if part.get("type") != "image_url":
+        return dict(part)  # a block of the API's own
+    picture = part["image_url"]
+    url = str(picture["url"] if isinstance(picture, Mapping) else picture)
+    data = re.match(r"data:([^;,]+)[^,]*;base64,", url)
+    if data is None:
+        return {"type": "image", "source": {"type": "url", "url": url}}
+    source = {"type": "base64", "media_type": data[1], "data": url[data.end() :]}
+    return {"type": "image", "source": source}
+
+
+def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
+    function = tool.get("function")
+    if not isinstance(function, Mapping):
+        return dict(tool)  # a tool of the API's own
+    described = {"description": function["description"]} if function.get("description") else {}
+    schema = function.get("parameters") or {"type": "object", "properties": {}}
+    return {"name": function["name"], **described, "input_schema": schema}
+
+
+def _choice(tool_choice: Any) -> dict[str, Any]:
+    if isinstance(tool_choice, Mapping):
+        function = tool_choice.get("function")
+        return {"type": "tool", "name": function["name"]} if function else dict(tool_choice)
+    return {"type": "any" if tool_choice == "required" else tool_choice or "auto"}
+
+
+def _wants_json(response_format: Mapping[str, Any] | None) -> bool:
+    return (response_format or {}).get("type") in ("json_object", "json_schema")
+
+
+def _unfenced(text: str) -> str:
+    """Return JSON without the code fence that some models put around it all the same."""
+    fenced = re.fullmatch(r"\s*```\w*\n(.*)\n```\s*", text, re.DOTALL)
+    return fenced[1] if fenced else text
+
+
+def _cleaned(value: Any) -> Any:
+    """Return a value without lone surrogates, which JSON in UTF-8 cannot hold."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, Mapping):
+        return {name: _cleaned(item) for name, item in value.items()}
+    return [_cleaned(item) for item in value] if isinstance(value, (list, tuple)) else value

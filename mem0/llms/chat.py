@@ -1,0 +1,179 @@
+"""What LLMs behind OpenAI's chat protocol share: how they are asked, and how their answers are read."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from pydantic import Field, field_validator
+
+from mem0.configs.llms.base import BaseLlmConfig
+from mem0.exceptions import LLMError, LLMResponseError
+from mem0.llms.base import LLMBase, Message, options_of, read_arguments, report_tokens
+from mem0.wire.dispensed import Dispensed
+from mem0.wire.sdk import Line, cleaned, named_model, without_ours
+
+
+class ChatLlmConfig(BaseLlmConfig):
+    """Options of every LLM that is asked with OpenAI's chat protocol."""
+
+    reasoning_effort: str | None = Field(
+        default=None, description="How long a reasoning model may think: `low`, `medium`, `high`, ..."
+    )
+    model_kwargs: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Further arguments of each request, as the SDK's `chat.completions.create` has them; what the SDK "
+        "does not know goes inside `extra_body`.",
+    )
+
+    @field_validator("model_kwargs")
+    @classmethod
+    def _not_ours(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return without_ours(given, ("messages", "model", "response_format", "stream", "tool_choice", "tools"))
+
+
+class ChatLLM(LLMBase):
+    """Base of the LLMs that are asked with OpenAI's chat protocol, through an SDK of its make.
+
+    Options that a model refuses (``temperature`` and ``max_tokens`` of reasoning models, ``response_format``
+    of some servers) are learned from its answer and left out from then on.
+
+    Args:
+        config: Its options.
+
+    Raises:
+        ConfigError: There is no key, or no model is named where one must be.
+    """
+
+    options: ClassVar[type[BaseLlmConfig]]
+    default_model: ClassVar[str]
+
+    def __init__(self, config: BaseLlmConfig | None = None) -> None:
+        self.config: Any = options_of(config, self.options)
+        self.model = named_model(self.config, self.default_model)
+        self._line = self._connected()
+        self.client = self._line.client
+        self._dispensed = Dispensed()
+
+    @abstractmethod
+    def _connected(self) -> Line[Any]:
+        """Return the SDK's clients for the options."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(model={self.model!r}, base_url={self._line.where!r})"
+
+    def generate_response(
+        self,
+        messages: list[Message],
+        response_format: Mapping[str, Any] | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        tool_choice: Any = "auto",
+    ) -> Any:
+        request = chat_request(self.config, self.model, messages, response_format, tools, tool_choice)
+        with self._line.translated(LLMError, self.model):
+            while True:
+                sent = self._dispensed.apply(request)
+                try:
+                    return self._read(self.client.chat.completions.create(**sent), bool(tools))
+                except self._line.refused as error:
+                    self._dispensed.learn(error, sent)
+
+    async def agenerate_response(
+        self,
+        messages: list[Message],
+        response_format: Mapping[str, Any] | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        tool_choice: Any = "auto",
+    ) -> Any:
+        """Do what :meth:`generate_response` does, awaiting."""
+        client = await self._line.here()
+        request = chat_request(self.config, self.model, messages, response_format, tools, tool_choice)
+        with self._line.translated(LLMError, self.model):
+            while True:
+                sent = self._dispensed.apply(request)
+                try:
+                    return self._read(await client.chat.completions.create(**sent), bool(tools))
+                except self._line.refused as error:
+                    self._dispensed.learn(error, sent)
+
+    def close(self) -> None:
+        self._line.close()
+
+    async def aclose(self) -> None:
+        """Release the connections of the event loop that is running."""
+        await self._line.aclose()
+
+    def _read(self, response: Any, with_tools: bool) -> Any:
+        named = self._line.named(self.model)
+        return read_chat(response, with_tools, named, self._line.hidden)
+
+
+def chat_request(
+    config: ChatLlmConfig,
+    model: str,
+    messages: list[Message],
+    response_format: Mapping[str, Any] | None,
+    tools: Sequence[Mapping[str, Any]] | None,
+    tool_choice: Any,
+) -> dict[str, Any]:
+    """Return the arguments of `chat.completions.create`."""
+    request: dict[str, Any] = {
+        "model": model,
+        "messages": cleaned(messages),
+        "temperature": config.temperature,
+        "max_tokens": config.max_tokens,
+        "top_p": config.top_p,
+        "response_format": response_format,
+    }
+    if tools:
+        request |= {"tools": cleaned(tools), "tool_choice": tool_choice}
+    request = {name: value for name, value in request.items() if value is not None} | config.model_kwargs
+    if config.reasoning_effort is not None:
+        # Not as an argument: the SDK has it only since 1.58, and each model's own values only since later.
+        request["extra_body"] = {"reasoning_effort": config.reasoning_effort, **request.get("extra_body", {})}
+    return request
+
+
+def read_chat(response: Any, with_tools: bool, named: str, hidden: Callable[[str], str]) -> Any:
+    """Return what an LLM answered, in the shape that :meth:`LLMBase.generate_response` returns.
+
+    Args:
+        response: A chat completion, as OpenAI's SDK has them.
+        with_tools: Whether the LLM could call tools.
+        named: Who was asked, for messages.
+        hidden: Takes the secrets out of a text.
+
+    Raises:
+        LLMError: A content filter stopped it, or an error stands in place of the answer.
+        LLMResponseError: It is no chat completion, or a refusal.
+    """
+    choices = getattr(response, "choices", None)
+    problem = getattr(response, "error", None)
+    if not choices and problem:  # some servers send an error in place of an answer, with status 200
+        said = hidden(str(problem.get("message") if isinstance(problem, Mapping) else problem))[:500]
+        raise LLMError(f"{named}: {said}; nothing was stored")
+    if not choices:
+        raise LLMResponseError(
+            f"{named}: it did not answer as OpenAI's API does; check base_url; nothing was stored",
+            reply=response if isinstance(response, str) else None,
+        )
+    usage = getattr(response, "usage", None)
+    report_tokens(getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None))
+    message = choices[0].message
+    if choices[0].finish_reason == "content_filter":
+        raise LLMError(
+            f"{named}: a content filter stopped the reply; reword what was said, or use another model; "
+            "nothing was stored"
+        )
+    refusal = getattr(message, "refusal", None)
+    if isinstance(refusal, str) and refusal and not message.content:
+        raise LLMResponseError(f"{named}: it refused to answer; nothing was stored", reply=refusal)
+    if not with_tools:
+        return message.content or ""
+    calls = [
+        {"name": call.function.name, "arguments": read_arguments(call.function.arguments)}
+        for call in message.tool_calls or ()
+        if getattr(call, "function", None) is not None
+    ]
+    return {"content": message.content, "tool_calls": calls}

@@ -1,0 +1,149 @@
+"""LLMs of an Ollama server, through its SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from ollama import AsyncClient, Client
+from pydantic import Field, field_validator
+
+from mem0.configs.llms.base import BaseLlmConfig
+from mem0.exceptions import LLMError
+from mem0.llms.base import LLMBase, Message, options_of, read_arguments, report_tokens
+from mem0.wire.ollama import OllamaConnection, OllamaLine
+from mem0.wire.sdk import cleaned, without_ours
+
+
+class OllamaLlmConfig(OllamaConnection, BaseLlmConfig):
+    """Options of :class:`OllamaLLM`."""
+
+    think: bool | str | None = Field(
+        default=None, description="Whether a reasoning model thinks before it answers, or how long: `low`, `high`."
+    )
+    model_kwargs: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Further options of the model, as Ollama has them: `num_ctx`, `top_k`, `seed`.",
+    )
+
+    @field_validator("model_kwargs")
+    @classmethod
+    def _not_ours(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return without_ours(given, ("num_predict", "temperature", "top_p"))
+
+
+class OllamaLLM(LLMBase):
+    """Asks a model of an Ollama server; safe to share between threads.
+
+    Ollama cannot be told that a tool must be called: ``tool_choice`` other than ``"none"`` is ``"auto"`` there.
+
+    Args:
+        config: Its options; the default model is ``llama3``.
+
+    Raises:
+        ConfigError: The address cannot be used.
+    """
+
+    options: ClassVar[type[BaseLlmConfig]] = OllamaLlmConfig
+    default_model: ClassVar[str] = "llama3"
+
+    def __init__(self, config: BaseLlmConfig | None = None) -> None:
+        self.config: OllamaLlmConfig = options_of(config, OllamaLlmConfig)
+        self.model = self.config.model or self.default_model
+        self._line = OllamaLine(self.config, Client, lambda: AsyncClient)
+        self.client = self._line.client
+
+    def __repr__(self) -> str:
+        return f"OllamaLLM(model={self.model!r}, base_url={self._line.where!r})"
+
+    def generate_response(
+        self,
+        messages: list[Message],
+        response_format: Mapping[str, Any] | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        tool_choice: Any = "auto",
+    ) -> Any:
+        request = self._request(messages, response_format, tools, tool_choice)
+        return self._read(self._line.call(LLMError, "chat", request), bool(tools))
+
+    async def agenerate_response(
+        self,
+        messages: list[Message],
+        response_format: Mapping[str, Any] | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        tool_choice: Any = "auto",
+    ) -> Any:
+        """Do what :meth:`generate_response` does, awaiting."""
+        request = self._request(messages, response_format, tools, tool_choice)
+        return self._read(await self._line.acall(LLMError, "chat", request), bool(tools))
+
+    def close(self) -> None:
+        self._line.close()
+
+    async def aclose(self) -> None:
+        """Release the connections of the event loop that is running."""
+        await self._line.aclose()
+
+    def _request(
+        self,
+        messages: list[Message],
+        response_format: Mapping[str, Any] | None,
+        tools: Sequence[Mapping[str, Any]] | None,
+        tool_choice: Any,
+    ) -> dict[str, Any]:
+        config = self.config
+        options = {"temperature": config.temperature, "num_predict": config.max_tokens, "top_p": config.top_p}
+        request: dict[str, Any] = {
+            "model": self.model,
+            "messages": [_as_ollama_has_it(message) for message in cleaned(messages)],
+            "options": {name: value for name, value in options.items() if value is not None} | config.model_kwargs,
+        }
+        if response_format:
+            # OpenAI's {"type": "json_schema", "json_schema": {"schema": ...}} is here the schema itself.
+            schema = (response_format.get("json_schema") or {}).get("schema")
+            request["format"] = schema or "json"
+        if tools and tool_choice != "none":
+            request["tools"] = cleaned(tools)
+        for name in ("think", "keep_alive"):
+            if getattr(config, name) is not None:
+                request[name] = getattr(config, name)
+        return request
+
+    def _read(self, response: Any, with_tools: bool) -> Any:
+        report_tokens(response.get("prompt_eval_count"), response.get("eval_count"))
+        message = response["message"]
+        if not with_tools:
+            return message.get("content") or ""
+        calls = [
+            {"name": call["function"]["name"], "arguments": read_arguments(call["function"]["arguments"])}
+            for call in message.get("tool_calls") or ()
+        ]
+        return {"content": message.get("content"), "tool_calls": calls}
+
+
+def _as_ollama_has_it(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a message of OpenAI's shape in Ollama's: one text, pictures beside it, arguments as objects."""
+    known = {name: message[name] for name in ("role", "content", "tool_calls") if message.get(name) is not None}
+    content = known.get("content")
+    if isinstance(content, list):
+        known["content"] = "\n".join(part["text"] for part in content if isinstance(part.get("text"), str))
+        pictures = [part["image_url"]["url"] for part in content if part.get("type") == "image_url"]
+        if pictures:
+            known["images"] = [_picture(address) for address in pictures]
+    if "tool_calls" in known:
+        known["tool_calls"] = [
+            {"function": {**call["function"], "arguments": read_arguments(call["function"].get("arguments")) or {}}}
+            for call in known["tool_calls"]
+        ]
+    return known
+
+
+def _picture(address: str) -> str:
+    """Return a picture's base64; Ollama fetches none itself."""
+    head, comma, data = address.partition(",")
+    if not comma or not head.startswith("data:") or not head.endswith(";base64"):
+        raise LLMError(
+            "Ollama looks at pictures that are handed to it, not at addresses: give them as data:image/...;base64,...; "
+            "nothing was stored"
+        )
+    return data

@@ -1,0 +1,452 @@
+"""Qdrant as a vector store: in memory, in a folder, or on a server.
+
+One collection holds a memory's vector, its sparse vector for the keyword leg (:mod:`qdrant_keyword`), and its flat
+payload, as collections of mem0ai have it: those open as they are, without a keyword leg until
+:meth:`Qdrant.add_keyword_leg` is called.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from pydantic import Field
+from qdrant_client import models
+
+from mem0.configs.base import data_folder, options_from
+from mem0.exceptions import ConfigError, StorageError, ValidationError
+from mem0.filters import parse_filters
+from mem0.times import said_at
+from mem0.types import Embedder, Record, Scope, own_notes
+from mem0.vector_stores import qdrant_keyword as keyword
+from mem0.vector_stores import qdrant_layout as layouts
+from mem0.vector_stores.base import Candidates, Query, Rows, VectorStoreBase, checked_vector
+from mem0.vector_stores.qdrant_filters import Pushed, pushed
+from mem0.vector_stores.qdrant_layout import Layout
+from mem0.vector_stores.qdrant_search import candidates, nearest, scrolled
+from mem0.wire.qdrant import Call, Calls, QdrantConnection, QdrantLine
+
+if TYPE_CHECKING:
+    from mem0.types import Change
+
+Answer = TypeVar("Answer")
+
+# Points, or operations, in one request.
+_PAGE = 256
+
+
+class QdrantConfig(QdrantConnection):
+    """Options of :class:`Qdrant`."""
+
+    on_disk: bool = Field(default=False, description="Have a server keep the vectors of new collections on disk.")
+
+
+class Qdrant(VectorStoreBase):
+    """Keeps memories in Qdrant.
+
+    A folder is opened, never erased; it is open in one process at a time (those of one process share it), the engine
+    loads all of it into memory, and it is pickled: open none that you do not trust.
+
+    Args:
+        config: Its options: an object, a dict, or nothing.
+        options: The same as keywords: ``client=``, ``url=``, ``host=``, ``port=``, ``path=``, ``api_key=``.
+
+    Raises:
+        ConfigError: An option is unknown or unusable, or several places are named.
+        StorageError: The folder cannot be opened.
+    """
+
+    options: ClassVar[type[QdrantConfig]] = QdrantConfig
+
+    def __init__(self, config: QdrantConfig | Mapping[str, Any] | None = None, **options: Any) -> None:
+        self.config = options_from(QdrantConfig, config, options, "vector_store 'qdrant' config")
+        self._line = QdrantLine(self.config, str(data_folder() / "qdrant"))
+        self._layouts: dict[str, Layout] = {}
+        self.client = self._line.client
+
+    def __repr__(self) -> str:
+        return f"Qdrant({self._line.where!r})"
+
+    @property
+    def identity(self) -> str:
+        return f"qdrant {self._line.where}"
+
+    @property
+    def awaits(self) -> bool:
+        return not self._line.is_local
+
+    # -- collections --------------------------------------------------------------------------------
+
+    def create_col(self, name: str, vector_size: int, distance: str = "cosine") -> None:
+        if distance != "cosine":
+            raise ConfigError(f"create_col(distance={distance!r}): scores are cosines here; leave it out")
+        self._line.run(lambda: self._create(name, Embedder(vector_size)))
+
+    def list_cols(self) -> list[str]:
+        def calls() -> Calls[list[str]]:
+            found = yield Call("get_collections", {})
+            return [collection.name for collection in found.collections]
+
+        return self._line.run(calls)
+
+    def delete_col(self, name: str) -> None:
+        def calls() -> Calls[None]:
+            self._layouts.pop(name, None)
+            yield Call("delete_collection", {"collection_name": name})
+
+        self._run(name, calls)
+
+    def col_info(self, name: str) -> dict[str, Any] | None:
+        def calls() -> Calls[dict[str, Any] | None]:
+            layout = yield from self._layout(name)
+            if layout is None:
+                return None
+            count = yield Call("count", {"collection_name": name, "exact": True})
+            return {
+                "name": name,
+                "vector_size": layout.size,
+                "count": count.count,
+                "keyword": layout.has_keyword,
+                "place": self._line.where,
+            }
+
+        return self._run(name, calls)
+
+    def embedder(self, name: str) -> Embedder | None:
+        def calls() -> Calls[Embedder | None]:
+            layout = yield from self._layout(name)
+            if layout is None:
+                return None
+            return Embedder(layout.size, layout.record.get("model"), layout.record.get("provider"))
+
+        return self._run(name, calls)
+
+    def add_keyword_leg(self, name: str) -> int:
+        """Give a collection that another program made the keyword leg, and return how many memories now have it.
+
+        Nothing else of it changes.  It can be called again after a failure; a server needs Qdrant 1.18.
+
+        Raises:
+            StorageError: The server cannot do it, or there is no such collection.
+        """
+
+        def calls() -> Calls[int]:
+            layout = yield from self._layout(name)
+            if layout is None:
+                raise StorageError(f"Qdrant at {self._line.where} has no collection {name!r}")
+            if not layout.has_keyword:
+                if not hasattr(self.client, "create_vector_name"):
+                    raise StorageError("add_keyword_leg needs a newer qdrant-client: pip install -U qdrant-client")
+                yield from layouts.keyword_added(name)
+                self._layouts[name] = layout._replace(has_keyword=True)
+            done = 0
+            for page in _pages((yield from scrolled(name, None)), _PAGE):
+                vectors = [(row.id, keyword.document(row.payload)) for row in page]
+                points = [
+                    models.PointVectors(id=id, vector={keyword.KEYWORD: vector}) for id, vector in vectors if vector
+                ]
+                if points:
+                    yield Call("update_vectors", {"collection_name": name, "points": points, "wait": True})
+                done += len(points)
+            return done
+
+        return self._run(name, calls)
+
+    # -- writing ------------------------------------------------------------------------------------
+
+    def insert(
+        self,
+        name: str,
+        vectors: Sequence[Sequence[float]],
+        payloads: Sequence[dict[str, Any]] | None = None,
+        ids: Sequence[str] | None = None,
+    ) -> None:
+        payloads = [{} for _ in vectors] if payloads is None else payloads
+        ids = [str(uuid.uuid4()) for _ in vectors] if ids is None else ids
+        if not len(vectors) == len(payloads) == len(ids):
+            raise ValidationError(f"{len(vectors)} vectors, {len(payloads)} payloads and {len(ids)} ids do not match")
+        rows = [*zip(ids, vectors, payloads, strict=True)]
+
+        def calls() -> Calls[None]:
+            layout = yield from self._known(name)
+            points = [self._point(layout, *row) for row in rows]
+            yield from self._operate(name, [_upserting(page) for page in _pages(points, _PAGE)])
+
+        self._run(name, calls)
+
+    def update(
+        self,
+        name: str,
+        vector_id: str,
+        vector: Sequence[float] | None = None,
+        payload: dict[str, Any] | None = None,
+    ) -> None:
+        def calls() -> Calls[None]:
+            layout = yield from self._known(name)
+            yield from self._operate(name, self._updating(layout, vector_id, vector, payload))
+
+        self._run(name, calls)
+
+    def delete(self, name: str, vector_id: str) -> None:
+        def calls() -> Calls[None]:
+            if (yield from self._layout(name)) is not None and _is_point_id(vector_id):
+                yield from self._operate(name, [_deleting([vector_id])])
+
+        self._run(name, calls)
+
+    def delete_where(self, name: str, filters: Mapping[str, Any]) -> int:
+        def calls() -> Calls[int]:
+            if (yield from self._layout(name)) is None:
+                return 0
+            found = yield from scrolled(name, pushed(parse_filters(filters)), filters)
+            pages = _pages([row.id for row in found], _PAGE)
+            yield from self._operate(name, [_deleting(page) for page in pages])
+            return len(found)
+
+        return self._run(name, calls)
+
+    def apply(self, name: str, changes: Sequence[Change], embedder: Embedder | None) -> None:
+        def calls() -> Calls[None]:
+            layout = yield from self._layout(name)
+            if layout is None and embedder is not None:
+                layout = yield from self._create(name, embedder)
+            if not changes:
+                return
+            layout = layout or (yield from self._known(name))
+            operations: list[Any] = []
+            for change in changes:
+                if change.event == "DELETE":
+                    operations.append(_deleting([change.id]))
+                elif change.event == "UPDATE":
+                    operations += self._updating(layout, change.id, change.vector, change.payload)
+                else:
+                    operations.append(_upserting([self._point(layout, change.id, change.vector, change.payload)]))
+            yield from self._operate(name, operations)
+
+        self._run(name, calls)
+
+    # -- reading ------------------------------------------------------------------------------------
+
+    def get(self, name: str, vector_id: str) -> Record | None:
+        return self._run(name, lambda: self._get(name, vector_id))
+
+    async def aget(self, name: str, vector_id: str) -> Record | None:
+        """Do what :meth:`get` does, awaiting."""
+        return await self._arun(name, lambda: self._get(name, vector_id))
+
+    def search(
+        self, name: str, query: Sequence[float], limit: int = 5, filters: Mapping[str, Any] | None = None
+    ) -> Rows:
+        condition = parse_filters(filters)
+
+        def calls() -> Calls[Rows]:
+            layout = yield from self._layout(name)
+            if layout is None:
+                return []
+            vector = checked_vector(query, layout.size, "the query")
+            return (yield from nearest(name, layout, vector, limit, pushed(condition), condition))
+
+        return self._run(name, calls)
+
+    def list(
+        self,
+        name: str,
+        filters: Mapping[str, Any] | None = None,
+        limit: int | None = 100,
+        offset: int = 0,
+        *,
+        alive_at: float | None = None,
+    ) -> Rows:
+        return self._run(name, lambda: self._listed(name, filters, limit, offset, alive_at))
+
+    async def alist(
+        self,
+        name: str,
+        filters: Mapping[str, Any] | None = None,
+        limit: int | None = 100,
+        offset: int = 0,
+        *,
+        alive_at: float | None = None,
+    ) -> Rows:
+        """Do what :meth:`list` does, awaiting."""
+        return await self._arun(name, lambda: self._listed(name, filters, limit, offset, alive_at))
+
+    def count(self, name: str, filters: Mapping[str, Any] | None = None, *, alive_at: float | None = None) -> int:
+        return self._run(name, lambda: self._counted(name, filters, alive_at))
+
+    async def acount(
+        self, name: str, filters: Mapping[str, Any] | None = None, *, alive_at: float | None = None
+    ) -> int:
+        """Do what :meth:`count` does, awaiting."""
+        return await self._arun(name, lambda: self._counted(name, filters, alive_at))
+
+    def with_fingerprint(self, name: str, fingerprints: Mapping[str, Scope]) -> Rows:
+        def held(row: Record) -> bool:
+            scope = fingerprints.get(own_notes(row.payload).get("fingerprint", ""))
+            return scope is not None and scope.covers(row.payload)
+
+        def calls() -> Calls[Rows]:
+            if (yield from self._layout(name)) is None:
+                return []
+            holding = models.FieldCondition(key="_mem0.fingerprint", match=models.MatchAny(any=[*fingerprints]))
+            found = yield from scrolled(name, Pushed(models.Filter(must=[holding]), says_all=False))
+            return [row for row in found if held(row)]
+
+        return self._run(name, calls)
+
+    def candidates(self, name: str, query: Query) -> Candidates:
+        return self._run(name, lambda: self._candidates(name, query))
+
+    async def acandidates(self, name: str, query: Query) -> Candidates:
+        """Do what :meth:`candidates` does, awaiting."""
+        return await self._arun(name, lambda: self._candidates(name, query))
+
+    def close(self) -> None:
+        self._line.close()
+
+    async def aclose(self) -> None:
+        """Release the connections of the event loop that is running."""
+        await self._line.aclose()
+
+    # -- what is asked, written once ----------------------------------------------------------------
+
+    def _run(self, name: str, calls: Callable[[], Calls[Answer]]) -> Answer:
+        return self._line.run(self._forgetting(name, calls))
+
+    def _arun(self, name: str, calls: Callable[[], Calls[Answer]]) -> Coroutine[Any, Any, Answer]:
+        return self._line.arun(self._forgetting(name, calls))
+
+    def _forgetting(self, name: str, calls: Callable[[], Calls[Answer]]) -> Callable[[], Calls[Answer]]:
+        """Have a second beginning look anew at how the collection is built: somebody may have deleted it."""
+        begun: list[bool] = []
+
+        def begin() -> Calls[Answer]:
+            if begun:
+                self._layouts.pop(name, None)
+            begun.append(True)
+            return calls()
+
+        return begin
+
+    def _layout(self, name: str) -> Calls[Layout | None]:
+        """Ask how a collection is built; ``None`` where there is none."""
+        known = self._layouts.get(name)
+        if known is not None:
+            return known
+        layout = yield from layouts.found(name)
+        if layout is not None:
+            self._layouts[name] = layout
+        return layout
+
+    def _known(self, name: str) -> Calls[Layout]:
+        layout = yield from self._layout(name)
+        if layout is None:
+            raise StorageError(f"Qdrant at {self._line.where} has no collection {name!r}; create_col() makes it")
+        return layout
+
+    def _create(self, name: str, embedder: Embedder) -> Calls[Layout]:
+        if (yield from self._layout(name)) is None:
+            yield from layouts.created(name, embedder, on_disk=self.config.on_disk, indexed=not self._line.is_local)
+        return (yield from self._known(name))
+
+    def _operate(self, name: str, operations: Sequence[Any]) -> Calls[None]:
+        """Carry out operations in order, many in one request."""
+        for page in _pages(operations, _PAGE):
+            arguments = {"collection_name": name, "update_operations": page, "wait": True}
+            yield Call("batch_update_points", arguments)
+
+    def _point(self, layout: Layout, id: str, vector: Any, payload: Mapping[str, Any]) -> Any:
+        dense = checked_vector(vector, layout.size, f"row {id!r}").tolist()
+        vectors = {layout.dense: dense, **_sparse(layout, payload)}
+        return models.PointStruct(id=_point_id(id), vector=vectors, payload=dict(payload))
+
+    def _updating(self, layout: Layout, id: str, vector: Any, payload: Mapping[str, Any] | None) -> Sequence[Any]:
+        """Return what replaces a row's vector and payload; vectors that other programs gave it stay."""
+        point = _point_id(id)
+        operations: list[Any] = []
+        vectors: dict[str, Any] = {}
+        if vector is not None:
+            vectors[layout.dense] = checked_vector(vector, layout.size, f"row {id!r}").tolist()
+        if payload is not None:
+            vectors.update(_sparse(layout, payload))
+            replaced = models.SetPayload(payload=dict(payload), points=[point])
+            operations.append(models.OverwritePayloadOperation(overwrite_payload=replaced))
+        if vectors:
+            points = [models.PointVectors(id=point, vector=vectors)]
+            operations.append(models.UpdateVectorsOperation(update_vectors=models.UpdateVectors(points=points)))
+        return operations
+
+    def _get(self, name: str, id: str) -> Calls[Record | None]:
+        layout = yield from self._layout(name)
+        if layout is None or not _is_point_id(id):
+            return None
+        arguments = {"collection_name": name, "ids": [id], "with_payload": True, "with_vectors": True}
+        found = yield Call("retrieve", arguments)
+        return _record(found[0], layout) if found else None
+
+    def _candidates(self, name: str, query: Query) -> Calls[Candidates]:
+        layout = yield from self._layout(name)
+        if layout is None:
+            return Candidates([], {})
+        return (yield from candidates(name, layout, query))
+
+    def _listed(
+        self, name: str, filters: Mapping[str, Any] | None, limit: int | None, offset: int, alive_at: float | None
+    ) -> Calls[Rows]:
+        condition = parse_filters(filters)
+        if (yield from self._layout(name)) is None:
+            return []
+        found = yield from scrolled(name, pushed(condition), filters, alive_at)
+        found.sort(key=lambda row: said_at(row.payload), reverse=True)
+        return found[offset:] if limit is None else found[offset : offset + limit]
+
+    def _counted(self, name: str, filters: Mapping[str, Any] | None, alive_at: float | None) -> Calls[int]:
+        push = pushed(parse_filters(filters))
+        if (yield from self._layout(name)) is None:
+            return 0
+        if push.says_all and alive_at is None:
+            counted = yield Call("count", {"collection_name": name, "count_filter": push.filter, "exact": True})
+            return int(counted.count)
+        return len((yield from scrolled(name, push, filters, alive_at)))
+
+
+def _sparse(layout: Layout, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sparse vector of a payload, by its name, where the collection has one."""
+    if not layout.has_keyword:
+        return {}
+    return {keyword.KEYWORD: keyword.document(payload) or models.SparseVector(indices=[], values=[])}
+
+
+def _upserting(points: Sequence[Any]) -> Any:
+    return models.UpsertOperation(upsert=models.PointsList(points=[*points]))
+
+
+def _deleting(ids: Sequence[str]) -> Any:
+    return models.DeleteOperation(delete=models.PointIdsList(points=[*ids]))
+
+
+def _record(point: Any, layout: Layout) -> Record:
+    vector = point.vector
+    if isinstance(vector, dict):
+        vector = vector.get(layout.dense)
+    return Record(str(point.id), dict(point.payload or {}), vector=vector)
+
+
+def _is_point_id(id: str) -> bool:
+    """Tell whether Qdrant takes a text as a point's id: UUIDs only, as memories have them."""
+    try:
+        return str(uuid.UUID(id)) == id
+    except ValueError:
+        return False
+
+
+def _point_id(id: str) -> str:
+    if not _is_point_id(id):
+        raise ValidationError(f"row {id!r}: an id is a UUID in Qdrant, in small letters with hyphens")
+    return id
+
+
+def _pages(items: Sequence[Any], size: int) -> Iterator[Any]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,0 +1,349 @@
+"""Amazon Bedrock's runtime: where credentials come from, how a client is made, and what its errors mean.
+
+LLMs and embedders share this.  What is not given as an option, boto3 finds as it always does: ``AWS_PROFILE``,
+``AWS_ACCESS_KEY_ID``, ``AWS_DEFAULT_REGION``, ``~/.aws``, the machine's role, and so on.  Two variables that only
+newer or other SDKs of AWS read count too: ``AWS_REGION`` and ``AWS_BEARER_TOKEN_BEDROCK``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from botocore import UNSIGNED
+from botocore import exceptions as aws
+from botocore.config import Config
+from botocore.parsers import ResponseParserError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from mem0.exceptions import ClosedError, ConfigError, EmbeddingError, ProviderError
+from mem0.wire.failures import Failure, Vendor, hidden, without_login
+
+_Secret = Annotated[SecretStr, Field(min_length=1)]
+
+_OLDER_NAMES = {"aws_region": "region", "aws_profile": "profile", "base_url": "endpoint_url"}
+
+CREDENTIALS = (
+    "aws_access_key_id and aws_secret_access_key, profile, or api_key in the config; or what boto3 finds: "
+    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, the files that `aws configure` writes, the machine's "
+    "role; or AWS_BEARER_TOKEN_BEDROCK"
+)
+
+# Where boto3 looks for credentials without asking anybody, and where it asks the network at once.
+_AT_HAND = ("env", "shared-credentials-file", "config-file")
+_FROM_THE_NETWORK = ("container-role", "iam-role")
+_CONTAINER = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI")
+
+# boto3 makes clients of its default session safely only one after another.
+_making = threading.Lock()
+
+# Codes of AWS that mean "who are you?"; it answers them with 403 (or 400), others say 401.
+_UNKNOWN_CALLER = (
+    "IncompleteSignature",
+    "IncompleteSignatureException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationTokenException",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+)
+_EXPIRED = ("ExpiredToken", "ExpiredTokenException")
+# What may pass although its status (400, 424) does not say so.
+_PASSING = ("ModelErrorException", "ModelNotReadyException", "ModelTimeoutException", "ServiceQuotaExceededException")
+_NO_SUCH_MODEL = re.compile(r"model identifier is invalid|end of its life|model (?:id )?\S* ?(?:was )?not found", re.I)
+_TOO_LONG = re.compile(r"too long|too many (?:input )?tokens|context (?:length|window)", re.I)
+
+# What goes wrong while credentials are fetched or renewed, on the way to a request.
+_NO_CREDENTIALS = (
+    aws.NoCredentialsError,
+    aws.CredentialRetrievalError,
+    aws.TokenRetrievalError,
+    aws.SSOError,
+    getattr(aws, "LoginError", aws.SSOError),  # since 1.41
+)
+
+
+class AWSConnection(BaseModel):
+    """Options of whatever talks to Amazon Bedrock."""
+
+    # The published name `model_kwargs` is not pydantic's to protect, as versions before 2.10 would.
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, protected_namespaces=())
+
+    region: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The region, such as `us-east-1`. Older name: `aws_region`. Default: what boto3 finds "
+        "(`AWS_DEFAULT_REGION`, the profile), else `AWS_REGION`.",
+    )
+    profile: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A profile of `~/.aws`. Older name: `aws_profile`. Default: `AWS_PROFILE`, else `default`.",
+    )
+    aws_access_key_id: _Secret | None = Field(
+        default=None, description="An access key, with `aws_secret_access_key`. Default: what boto3 finds."
+    )
+    aws_secret_access_key: _Secret | None = Field(default=None, description="The secret of the access key.")
+    aws_session_token: _Secret | None = Field(default=None, description="The token of temporary credentials.")
+    api_key: _Secret | None = Field(
+        default=None,
+        description="A key of Bedrock's own, in place of AWS credentials. Default: `AWS_BEARER_TOKEN_BEDROCK`, unless "
+        "an access key or a profile is given.",
+    )
+    endpoint_url: str | None = Field(
+        default=None,
+        min_length=1,
+        repr=False,  # it may hold a password
+        description="Another address, such as a private endpoint's or a gateway's. Also: `base_url`. Default: what "
+        "boto3 finds (`AWS_ENDPOINT_URL_BEDROCK_RUNTIME`, the profile), else the region's.",
+    )
+    timeout: float = Field(default=60.0, gt=0, description="Seconds without an answer after which a request fails.")
+    max_retries: int = Field(
+        default=2,
+        ge=0,
+        le=10,
+        description="How often boto3 sends a request again after throttling, 5xx or a lost connection.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older_names(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        values = dict(values)
+        for older, name in _OLDER_NAMES.items():
+            given = values.pop(older, None)
+            if given is not None and values.get(name) not in (None, given):
+                raise ValueError(f"{name} and {older} mean the same and differ; give one")
+            if given is not None:
+                values[name] = given
+        return values
+
+    @model_validator(mode="after")
+    def _whole(self) -> AWSConnection:
+        if (self.aws_access_key_id is None) != (self.aws_secret_access_key is None):
+            raise ValueError("aws_access_key_id and aws_secret_access_key belong together; give both or none")
+        if self.aws_session_token is not None and self.aws_access_key_id is None:
+            raise ValueError("aws_session_token belongs to an access key; give aws_access_key_id too")
+        if self.api_key is not None and self.aws_access_key_id is not None:
+            raise ValueError("api_key and aws_access_key_id are two ways in; give one")
+        return self
+
+    def bearer(self) -> str | None:
+        """Return Bedrock's own key, where that is the way in."""
+        if self.api_key is not None:
+            return self.api_key.get_secret_value()
+        if self.aws_access_key_id is not None or self.profile is not None:
+            return None
+        return os.environ.get("AWS_BEARER_TOKEN_BEDROCK") or None
+
+    def keys(self) -> dict[str, str]:
+        """Return the credentials that were given, as boto3 names them."""
+        names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+        given = {name: getattr(self, name) for name in names}
+        return {name: secret.get_secret_value() for name, secret in given.items() if secret is not None}
+
+
+class BedrockRuntime:
+    """A client of Bedrock's runtime; safe to share between threads.
+
+    It is made at once where its credentials are at hand: given, in the environment, or in the files of the profile.
+    All else boto3 may have to ask the network for (a machine's role, a token of SSO), so it waits for the first use.
+
+    Args:
+        vendor: Bedrock, with a model of the kind that is asked for.
+        options: Whom to talk to, and how.
+        sdk: Returns ``boto3``, looked up when it is needed.
+
+    Attributes:
+        region: The region that is asked.
+        where: What to call the place that is asked.
+
+    Raises:
+        ConfigError: There is no region, there are no credentials, or the options cannot be used.
+    """
+
+    def __init__(self, vendor: Vendor, options: AWSConnection, sdk: Callable[[], Any]) -> None:
+        self._vendor = vendor
+        self._options = options
+        self._sdk = sdk
+        self._bearer = options.bearer()
+        self._lock = threading.Lock()
+        self._client: Any = None
+        self._is_closed = False
+        with self._as_config_errors():
+            self._session = self._found_session()
+            self.region = options.region or self._session.region_name or os.environ.get("AWS_REGION")
+            is_at_hand = bool(self._bearer or options.keys()) or _known_at_hand(self._session)
+        if not self.region:
+            raise ConfigError(
+                f"provider {vendor.provider!r} has no region: give region in its config, set AWS_DEFAULT_REGION, or "
+                "name one in the profile"
+            )
+        self.where = self.region if options.endpoint_url is None else without_login(options.endpoint_url)
+        if is_at_hand:
+            _ = self.client
+
+    @property
+    def client(self) -> Any:
+        """The client of boto3.
+
+        Raises:
+            ClosedError: It was closed.
+            ConfigError: There are no credentials.
+        """
+        with self._lock:
+            if self._is_closed:
+                raise ClosedError(f"the provider {self._vendor.provider!r} for {self.where} was closed; make a new one")
+            if self._client is None:
+                with _making, self._as_config_errors():
+                    self._client = self._made()
+            return self._client
+
+    def close(self) -> None:
+        """Release its connections; a second time does nothing."""
+        with self._lock:
+            self._is_closed = True
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    @contextmanager
+    def translated(self, kind: type[ProviderError], model: str) -> Iterator[Any]:
+        """Give the client, and let the SDK's errors leave the block as ours.
+
+        Args:
+            kind: Which of our errors.
+            model: The model that is asked.
+        """
+        client = self.client
+        try:
+            yield client
+        except (aws.ClientError, aws.BotoCoreError, ResponseParserError) as error:
+            secrets = self._secrets()
+            code, failure = _failure(error, lambda text: without_login(hidden(text, secrets)), kind, self._vendor)
+            told = failure.told(kind, self._vendor, model, self.where)
+            told.retryable = told.retryable or code in _PASSING
+            # A refused signature is quoted with all that was signed, the token of the session included.
+            shown = failure.status != 401 and without_login(hidden(str(error), secrets)) == str(error)
+            raise told from (error if shown else None)
+
+    def _found_session(self) -> Any:
+        sdk = self._sdk()
+        if self._options.profile is not None:
+            return sdk.Session(profile_name=self._options.profile)
+        with _making:
+            if sdk.DEFAULT_SESSION is None:
+                sdk.setup_default_session()
+            return sdk.DEFAULT_SESSION
+
+    def _made(self) -> Any:
+        options, bearer, keys = self._options, self._bearer, self._options.keys()
+        if not bearer and not keys and self._session.get_credentials() is None:
+            raise ConfigError(f"provider {self._vendor.provider!r} has no credentials: give {CREDENTIALS}")
+        signature: Any = None
+        if bearer:
+            signature = UNSIGNED
+        elif keys or options.profile is not None:
+            signature = "v4"  # else newer versions let AWS_BEARER_TOKEN_BEDROCK win over what was given
+        # Not `self._session.client` in any case: users patch `boto3.client`.
+        make = self._sdk().client if options.profile is None else self._session.client
+        client = make(
+            "bedrock-runtime",
+            region_name=self.region,
+            endpoint_url=options.endpoint_url,
+            config=Config(
+                signature_version=signature,
+                connect_timeout=options.timeout,
+                read_timeout=options.timeout,
+                retries={"total_max_attempts": options.max_retries + 1, "mode": "standard"},
+            ),
+            **keys,
+        )
+        if bearer:
+            # Not by botocore's own support: it reads the key from the environment only, and since 1.39 only.
+            client.meta.events.register("before-sign.bedrock-runtime", _bearing(bearer))
+        return client
+
+    def _secrets(self) -> list[str | None]:
+        """Return what must not be told, as far as it is sent at all."""
+        if self._bearer or self._options.keys():
+            return [self._bearer, *self._options.keys().values()]
+        try:
+            token = getattr(self._session.get_credentials(), "token", None)
+        except aws.BotoCoreError:  # it would have to be renewed, and cannot: then none was sent
+            token = None
+        return [token if isinstance(token, str) else None]
+
+    @contextmanager
+    def _as_config_errors(self) -> Iterator[None]:
+        """Let what cannot be used leave the block as our error; addresses in it may hold a password."""
+        try:
+            yield
+        except ConfigError:
+            raise
+        except (aws.BotoCoreError, ValueError) as error:
+            said = without_login(hidden(f"{type(error).__name__}: {error}", [*self._options.keys().values()]))
+            raise ConfigError(f"provider {self._vendor.provider!r} cannot be set up: {said}") from None
+
+
+def _known_at_hand(session: Any) -> bool:
+    """Tell whether boto3 finds credentials, or that there are none, without asking the network."""
+    chain = session._session.get_component("credential_provider").providers
+    if any(source.METHOD in _AT_HAND and source.load() is not None for source in chain):
+        return True
+    is_off = os.environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true"
+    in_container = any(os.environ.get(name) for name in _CONTAINER)
+    return (is_off and not in_container) or not any(source.METHOD in _FROM_THE_NETWORK for source in chain)
+
+
+def _bearing(key: str) -> Callable[..., None]:
+    def bear(request: Any, **_: Any) -> None:
+        request.headers["Authorization"] = f"Bearer {key}"
+
+    return bear
+
+
+def _failure(
+    error: Exception, shown: Callable[[str], str], kind: type[ProviderError], vendor: Vendor
+) -> tuple[str | None, Failure]:
+    """Return AWS's code, where it gave one, and what an error of the SDK says in our terms."""
+    if not isinstance(error, aws.ClientError):
+        said = shown(str(error))
+        if isinstance(error, ResponseParserError):
+            return None, Failure(said, cause="what came back is no answer of Bedrock's; check endpoint_url")
+        if isinstance(error, _NO_CREDENTIALS):
+            return None, Failure(said, cause=f"no usable credentials ({said}): log in again, or give {CREDENTIALS}")
+        timed_out = isinstance(error, (aws.ReadTimeoutError, aws.ConnectTimeoutError))
+        unreached = isinstance(error, (aws.HTTPClientError, aws.ConnectionError, aws.IncompleteReadError))
+        return None, Failure(said, timed_out=timed_out, unreached=unreached and not timed_out)
+    code = str(error.response.get("Error", {}).get("Code"))
+    said = shown(str(error.response.get("Error", {}).get("Message") or error))
+    answer = error.response.get("ResponseMetadata", {})
+    status, cause, ours = answer.get("HTTPStatusCode"), None, None
+    if code in _EXPIRED:
+        status, cause = 401, f"401, the credentials have expired: log in again (`aws sso login`), or give {CREDENTIALS}"
+    elif code in _UNKNOWN_CALLER:
+        status = 401
+    elif status == 403:
+        cause = (
+            f"403, these credentials may not use it ({said[:500]}): ask for access to the model in the Bedrock console "
+            "of this region, and have bedrock:InvokeModel allowed"
+        )
+    elif status == 404 or (code == "ValidationException" and _NO_SUCH_MODEL.search(said)):
+        status = 404
+        cause = (
+            f"404, this region has no such model, or no more ({said[:500]}): name another model or inference profile, "
+            f"such as {vendor.model!r}"
+        )
+    elif code in _PASSING:
+        cause = f"{status}, {code}: {said[:500]}: try again later"
+    elif code == "ValidationException" and _TOO_LONG.search(said):
+        ours = "context_length_exceeded"
+        if kind is EmbeddingError:
+            cause = f"400, a text is too long for this model ({said[:500]}): lower max_input_chars"
+    return code, Failure(said, status, ours, retry_after=answer.get("HTTPHeaders", {}).get("retry-after"), cause=cause)

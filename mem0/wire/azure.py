@@ -1,0 +1,89 @@
+"""Azure OpenAI: OpenAI's protocol behind deployments, with keys or Entra ID tokens of its own.
+
+The SDK reads ``AZURE_OPENAI_API_KEY``, ``AZURE_OPENAI_AD_TOKEN``, ``AZURE_OPENAI_ENDPOINT`` and
+``OPENAI_API_VERSION`` where an option is not given.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from pydantic import Field, model_validator
+
+from mem0.exceptions import ConfigError
+from mem0.wire.failures import Vendor
+from mem0.wire.openai import OpenAIConnection
+from mem0.wire.sdk import Secret, with_older_names
+
+AZURE = Vendor(
+    "azure_openai", "Azure OpenAI", key="AZURE_OPENAI_API_KEY", ending="", model="the name of your deployment"
+)
+
+# https://learn.microsoft.com/azure/ai-services/openai/api-version-deprecation: the latest that is not a preview.
+_API_VERSION = "2024-10-21"
+
+_OLDER_NAMES = {"base_url": "azure_endpoint", "default_headers": "headers"}
+
+
+class AzureConnection(OpenAIConnection):
+    """Options of whatever talks to Azure OpenAI; the published ``azure_kwargs`` may hold any of them."""
+
+    vendor: ClassVar[Vendor] = AZURE
+
+    azure_endpoint: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Address of the resource, as `https://my-resource.openai.azure.com`. Default: "
+        "`AZURE_OPENAI_ENDPOINT`.",
+    )
+    azure_deployment: str | None = Field(
+        default=None, min_length=1, description="Name of the deployment, where it is not that of the model."
+    )
+    api_version: str | None = Field(
+        default=None,
+        min_length=1,
+        description=f"Version of the API. Default: `OPENAI_API_VERSION`, else `{_API_VERSION}`.",
+    )
+    azure_ad_token: Secret | None = Field(
+        default=None, description="An Entra ID token in place of a key. Default: `AZURE_OPENAI_AD_TOKEN`."
+    )
+    azure_ad_token_provider: Callable[[], str] | None = Field(
+        default=None,
+        repr=False,
+        description="Called for a token before each request, as `azure.identity.get_bearer_token_provider` makes one.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unpacked(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and isinstance(values.get("azure_kwargs"), Mapping):
+            inner = {name: value for name, value in values["azure_kwargs"].items() if value is not None}
+            values = {**inner, **{name: value for name, value in values.items() if name != "azure_kwargs"}}
+        return with_older_names(values, _OLDER_NAMES)
+
+    def arguments(self) -> dict[str, Any]:
+        endpoint = self.address()
+        if not endpoint:
+            raise ConfigError(
+                "provider 'azure_openai': azure_endpoint is missing: set AZURE_OPENAI_ENDPOINT, or give it in the "
+                "config, as https://my-resource.openai.azure.com"
+            )
+        given = super().arguments()
+        given["azure_endpoint"] = endpoint
+        given["api_version"] = self.api_version or os.environ.get("OPENAI_API_VERSION") or _API_VERSION
+        if self.azure_deployment is not None:
+            given["azure_deployment"] = self.azure_deployment
+        if self.azure_ad_token is not None:
+            given["azure_ad_token"] = self.azure_ad_token.get_secret_value()
+        if self.azure_ad_token_provider is not None:
+            given["azure_ad_token_provider"] = self.azure_ad_token_provider
+        return given
+
+    def address(self) -> str | None:
+        return self.azure_endpoint or os.environ.get("AZURE_OPENAI_ENDPOINT")
+
+    def secrets(self) -> list[str]:
+        token = self.azure_ad_token
+        return [*super().secrets(), *([] if token is None else [token.get_secret_value()])]

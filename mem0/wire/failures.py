@@ -1,0 +1,131 @@
+"""What a vendor's refusal means and what helps: one wording for every vendor, whatever SDK reports it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mem0.exceptions import ProviderError, retryable_status
+
+# Statuses are told apart below; anything else a server says is quoted up to here.
+_LONGEST_QUOTE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """What the library must know of a vendor to say what helps.
+
+    Attributes:
+        provider: Its name in a configuration, as ``groq``.
+        label: Its name in a message, as ``Groq``.
+        key: The variable that holds its key; ``None`` where none is asked for.
+        key_help: What to do about a key that is missing or refused, where that is not ``api_key`` and the variable.
+        ending: How an address of its own server ends, for who gives one.
+        model: A model that the vendor offers today, for who names one that is gone.
+    """
+
+    provider: str
+    label: str
+    key: str | None
+    ending: str
+    model: str
+    key_help: str | None = None
+
+    @property
+    def credentials(self) -> str:
+        """Where its key comes from."""
+        if self.key_help is not None:
+            return self.key_help
+        return "api_key in the config" + (f", or {self.key}" if self.key else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What an SDK's error says, in our terms.
+
+    Attributes:
+        said: What the server, or the SDK, said.
+        status: The HTTP status, where there was an answer.
+        code: The vendor's own code, as ``insufficient_quota``.
+        retry_after: What the answer says of when to come again.
+        timed_out: Whether no answer came in time.
+        unreached: Whether there was no connection, or it broke.
+        cause: What to tell in place of the usual, where this vendor has a remedy of its own.
+    """
+
+    said: str
+    status: int | None = None
+    code: str | None = None
+    retry_after: str | None = None
+    timed_out: bool = False
+    unreached: bool = False
+    cause: str | None = None
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same call may succeed later."""
+        if self.code == "insufficient_quota":  # a 429 that no waiting helps
+            return False
+        return self.timed_out or self.unreached or retryable_status(self.status)
+
+    def told(self, kind: type[ProviderError], vendor: Vendor, model: str, where: str) -> ProviderError:
+        """Return the error of ours.
+
+        Args:
+            kind: Which of ours.
+            vendor: Who was asked.
+            model: The model that was asked for.
+            where: The address, or whatever tells the place.
+        """
+        cause = self.cause or self._usual_cause(vendor, model)
+        at = f" at {where}" if where else ""
+        return kind(
+            f"{vendor.label} model {model!r}{at}: {cause}; nothing was stored",
+            status=self.status,
+            retryable=self.retryable,
+        )
+
+    def _usual_cause(self, vendor: Vendor, model: str) -> str:
+        status = self.status
+        said = self.said[:_LONGEST_QUOTE]
+        if status == 401:
+            return f"401, the key was refused: check {vendor.credentials}"
+        if status == 403:
+            return f"403, this key may not use it: check the key's project and permissions, or the country ({said})"
+        if status == 404:
+            ending = f" ({vendor.ending})" if vendor.ending else ""
+            return (
+                f"404, there is no model {model!r} for this key, or base_url does not end where the API begins"
+                f"{ending}: name one from the vendor's list of models, such as {vendor.model!r}"
+            )
+        if self.code == "insufficient_quota":
+            return "429, the quota is used up: check plan and billing"
+        if status == 429:
+            return f"429, too many requests: try again {f'after {self.retry_after} s' if self.retry_after else 'later'}"
+        if self.timed_out:
+            return "no answer within the time-out: try again, or raise timeout in the config"
+        if self.unreached:
+            return f"no connection ({said}): check the network and base_url, then try again"
+        if status is not None and status >= 500:
+            return f"{status}, the server failed: try again later"
+        if self.code == "context_length_exceeded":
+            return (
+                "400, the prompt is too long for this model: lower max_llm_chars, or use a model with a larger window"
+            )
+        if status is not None:
+            return f"{status}, the request was refused: {said}"
+        return said
+
+
+def hidden(text: str, secrets: Iterable[str | None]) -> str:
+    """Return a text without the secrets that a server may repeat."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "***")
+    return text
+
+
+def without_login(address: str) -> str:
+    """Return an address without name and password."""
+    return re.sub("//[^/@]*@", "//", address)

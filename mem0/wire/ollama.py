@@ -1,0 +1,188 @@
+"""Ollama: how its server is asked, and what its errors mean.
+
+The SDK reads ``OLLAMA_HOST`` and ``OLLAMA_API_KEY`` where an option is not given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import httpx
+import ollama
+import pydantic
+from pydantic import Field
+
+from mem0.exceptions import ClosedError, ConfigError, ProviderError
+from mem0.wire.failures import Failure, Vendor, hidden, without_login
+from mem0.wire.loops import AsyncClients
+from mem0.wire.retries import pauses
+from mem0.wire.sdk import Connection
+
+OLLAMA = Vendor("ollama", "Ollama", key="OLLAMA_API_KEY", ending="", model="llama3.2")
+
+# What the SDK lets through: its own errors, its HTTP library's, and what comes of an answer that is something else.
+_ERRORS = (
+    ollama.ResponseError,
+    ollama.RequestError,
+    ConnectionError,
+    httpx.HTTPError,
+    json.JSONDecodeError,
+    pydantic.ValidationError,
+)
+
+
+class OllamaConnection(Connection):
+    """Options of whatever talks to an Ollama server."""
+
+    vendor: ClassVar[Vendor] = OLLAMA
+
+    pull: bool = Field(
+        default=False, description="Have the server download the model where it is not there; gigabytes, and minutes."
+    )
+    keep_alive: float | str | None = Field(
+        default=None, description="How long the model stays loaded after a request: seconds, or `10m`."
+    )
+
+    def address(self) -> str | None:
+        return self.base_url or os.environ.get("OLLAMA_HOST")
+
+
+class OllamaLine:
+    """The SDK's clients for one set of options.
+
+    Args:
+        options: Whom to talk to, and how.
+        kind: The SDK's blocking class.
+        awaited_kind: Returns its class for asyncio, looked up when it is needed.
+
+    Attributes:
+        client: The blocking client.
+
+    Raises:
+        ConfigError: The address cannot be used.
+    """
+
+    def __init__(
+        self, options: OllamaConnection, kind: Callable[..., Any], awaited_kind: Callable[[], Callable[..., Any]]
+    ) -> None:
+        self._options = options
+        self._is_closed = False
+        self._awaited: AsyncClients[Any] = AsyncClients(lambda: self._connected(awaited_kind()))
+        self.client = self._connected(kind)
+
+    @property
+    def where(self) -> str:
+        """The address that is asked, without name and password."""
+        return without_login(self._options.address() or "http://127.0.0.1:11434")
+
+    def call(self, kind: type[ProviderError], verb: str, request: Mapping[str, Any]) -> Any:
+        """Send a request, again where that may help.
+
+        Args:
+            kind: Which of our errors to raise.
+            verb: The client's method.
+            request: Its arguments, ``model`` among them.
+        """
+        self._require_open()
+        may_pull = self._options.pull
+        for pause in pauses(self._options.max_retries):
+            try:
+                try:
+                    return getattr(self.client, verb)(**request)
+                except ollama.ResponseError as error:
+                    if error.status_code != 404 or not may_pull:
+                        raise
+                    may_pull = False
+                    for _ in self.client.pull(request["model"], stream=True):
+                        pass  # its progress; that some comes keeps the time-out away
+                    return getattr(self.client, verb)(**request)
+            except _ERRORS as error:
+                self._raise_unless_worth_it(kind, request["model"], error, pause)
+            time.sleep(pause or 0)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def acall(self, kind: type[ProviderError], verb: str, request: Mapping[str, Any]) -> Any:
+        """Do what :meth:`call` does, awaiting."""
+        self._require_open()
+        client = await self._awaited.here()
+        may_pull = self._options.pull
+        for pause in pauses(self._options.max_retries):
+            try:
+                try:
+                    return await getattr(client, verb)(**request)
+                except ollama.ResponseError as error:
+                    if error.status_code != 404 or not may_pull:
+                        raise
+                    may_pull = False
+                    async for _ in await client.pull(request["model"], stream=True):
+                        pass
+                    return await getattr(client, verb)(**request)
+            except _ERRORS as error:
+                self._raise_unless_worth_it(kind, request["model"], error, pause)
+            await asyncio.sleep(pause or 0)
+        raise AssertionError("the last attempt returns or raises")
+
+    def close(self) -> None:
+        """Close all of them; a second time does nothing."""
+        if not self._is_closed:
+            self._is_closed = True
+            self.client.close()
+            self._awaited.close()
+
+    async def aclose(self) -> None:
+        """Close the client of the event loop that is running, and wait for it."""
+        await self._awaited.aclose()
+
+    def _connected(self, kind: Callable[..., Any]) -> Any:
+        options = self._options
+        given: dict[str, Any] = {"host": options.base_url, "timeout": options.timeout}
+        headers = dict(options.headers)
+        if options.api_key is not None:
+            headers["Authorization"] = f"Bearer {options.api_key.get_secret_value()}"
+        if headers:
+            given["headers"] = headers
+        proxy = options.proxy()
+        if proxy is not None:
+            given["proxy"] = proxy
+        try:
+            return kind(**given)
+        except (ValueError, httpx.InvalidURL) as error:
+            raise ConfigError(
+                f"provider 'ollama': base_url or http_client_proxies is no address ({type(error).__name__}); write it "
+                "as http://host:11434"
+            ) from None  # the original quotes the address, and with it a password
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise ClosedError(f"the provider 'ollama' for {self.where} was closed; make a new one")
+
+    def _raise_unless_worth_it(
+        self, kind: type[ProviderError], model: str, error: Exception, pause: float | None
+    ) -> None:
+        """Raise an error of ours, unless the request is to be sent again after a pause."""
+        failure = self._failure(error, model)
+        if failure.retryable and pause is not None:
+            return
+        told = failure.told(kind, OLLAMA, model, self.where)
+        raise told from (error if self._hidden(str(error)) == str(error) else None)
+
+    def _failure(self, error: Exception, model: str) -> Failure:
+        if isinstance(error, (json.JSONDecodeError, pydantic.ValidationError)):
+            return Failure("what came back is not what Ollama's API answers: check base_url")
+        status = getattr(error, "status_code", None)
+        status = status if isinstance(status, int) and status > 0 else None
+        said = self._hidden(str(getattr(error, "error", None) or error)) or type(error).__name__
+        if status == 404:
+            remedy = f"run `ollama pull {model}` where the server is, or set pull=True in the config"
+            return Failure(said, status, cause=f"404, {said}: {remedy}")
+        timed_out = isinstance(error, httpx.TimeoutException)
+        unreached = isinstance(error, (ConnectionError, httpx.TransportError)) and not timed_out
+        return Failure(said, status, timed_out=timed_out, unreached=unreached)
+
+    def _hidden(self, text: str) -> str:
+        return hidden(text, [*self._options.secrets(), os.environ.get("OLLAMA_API_KEY")])

@@ -1,0 +1,370 @@
+"""Qdrant: its clients, embedded or for a server, and what their errors mean.
+
+What is asked is written once, as generators that yield :class:`Call`; it is sent by the blocking client or by the one
+for asyncio.  The embedded engine is not made for several threads, so only one at a time is in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, TypeVar
+from weakref import WeakKeyDictionary
+
+from pydantic import BaseModel, ConfigDict, Field
+from qdrant_client import AsyncQdrantClient, QdrantClient
+from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
+from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
+
+from mem0.exceptions import (
+    ClosedError,
+    ConfigError,
+    StorageBusyError,
+    StorageError,
+    StoragePermissionError,
+    StorageUnavailableError,
+    retryable_status,
+)
+from mem0.wire.failures import hidden, without_login
+from mem0.wire.loops import AsyncClients
+from mem0.wire.retries import pauses
+from mem0.wire.sdk import Secret
+
+Answer = TypeVar("Answer")
+
+_IN_MEMORY = ":memory:"
+
+# What a gRPC server's codes are in HTTP's terms; the names are those of `grpc.StatusCode`.
+_OF_GRPC = {
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    "INVALID_ARGUMENT": 400,
+    "RESOURCE_EXHAUSTED": 429,
+    "DEADLINE_EXCEEDED": 504,
+    "UNAVAILABLE": 503,
+    "INTERNAL": 500,
+}
+
+
+class QdrantConnection(BaseModel):
+    """Which Qdrant is meant: a client, an address, a folder, or the memory of this process."""
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True)
+
+    places: ClassVar[tuple[str, ...]] = ("client", "url", "host", "path")
+
+    client: Any = Field(default=None, description="A `QdrantClient` of your own, which stays yours to close.")
+    url: str | None = Field(
+        default=None,
+        min_length=1,
+        repr=False,
+        description="Address of a server, as `https://xyz.cloud.qdrant.io:6333`.",
+    )
+    host: str | None = Field(default=None, min_length=1, description="Name of a server, in place of `url`.")
+    port: int | None = Field(default=None, ge=1, le=65535, description="Its REST port. Default: 6333.")
+    grpc_port: int | None = Field(default=None, ge=1, le=65535, description="Its gRPC port. Default: 6334.")
+    prefer_grpc: bool = Field(default=False, description="Speak gRPC where it can.")
+    https: bool | None = Field(default=None, description="Whether to speak TLS. Default: where there is an `api_key`.")
+    prefix: str | None = Field(default=None, min_length=1, description="Path in front of the API, behind a proxy.")
+    api_key: Secret | None = Field(default=None, description="The key of the server.")
+    path: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A folder, for the engine inside this process, or `:memory:`. Default, where no server is named: "
+        "`qdrant` in `$MEM0_DIR`.",
+    )
+    timeout: int = Field(default=30, ge=1, description="Whole seconds that one request may take.")
+    max_retries: int = Field(
+        default=2, ge=0, le=10, description="How often a request is sent again after 429, 5xx or a lost connection."
+    )
+
+    def secrets(self) -> list[str | None]:
+        """Return what must not be told."""
+        return [None if self.api_key is None else self.api_key.get_secret_value()]
+
+
+class Call(NamedTuple):
+    """One call of the client: which method, with what."""
+
+    method: str
+    arguments: dict[str, Any]
+
+
+Calls = Generator[Call, Any, Answer]
+
+
+class CollectionGoneError(Exception):
+    """The collection that was asked for is not there (any more)."""
+
+
+# -- the engine inside this process -----------------------------------------------------------------
+
+
+@dataclass
+class _Folder:
+    """A folder that is open in this process; all who name it share one client and one lock."""
+
+    client: QdrantClient
+    lock: Any = field(default_factory=threading.RLock)
+    users: int = 0
+
+
+_folders: dict[str, _Folder] = {}
+_folders_lock = threading.Lock()
+_locks_of_clients: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+
+def _opened_folder(path: str) -> _Folder:
+    place = os.path.realpath(path)
+    with _folders_lock:
+        folder = _folders.get(place)
+        if folder is None:
+            try:
+                Path(place).mkdir(mode=0o700, parents=True, exist_ok=True)
+                # Its threads are kept apart by our lock, and then SQLite's own check is in the way.
+                client = QdrantClient(path=place, force_disable_check_same_thread=True)
+            except (RuntimeError, PermissionError, OSError, ValueError) as error:
+                raise _folder_error(path, error) from error
+            folder = _folders[place] = _Folder(client)
+        folder.users += 1
+        return folder
+
+
+def _left_folder(path: str) -> None:
+    place = os.path.realpath(path)
+    with _folders_lock:
+        folder = _folders[place]
+        folder.users -= 1
+        if not folder.users:
+            del _folders[place]
+            with folder.lock:
+                folder.client.close()
+
+
+def _folder_error(path: str, error: Exception) -> StorageError:
+    if "already accessed" in str(error):
+        return StorageBusyError(
+            f"Qdrant folder {path!r} is open in another process, and it can be open in one only; close it there, or "
+            "run a Qdrant server and name it with url"
+        )
+    if isinstance(error, PermissionError):
+        return StoragePermissionError(f"Qdrant folder {path!r} cannot be read and written: {error}; check its owner")
+    return StorageError(
+        f"Qdrant folder {path!r} cannot be opened: {type(error).__name__}: {error}; it was left as it is"
+    )
+
+
+# -- clients ----------------------------------------------------------------------------------------
+
+
+class QdrantLine:
+    """The clients for one Qdrant.
+
+    Args:
+        options: Which one.
+        default_path: The folder, where neither a server nor a folder is named.
+
+    Attributes:
+        client: The blocking client.
+        where: What tells this Qdrant from another.
+        is_local: Whether it is the engine inside this process.
+
+    Raises:
+        ConfigError: More than one place is named, or an address cannot be used.
+        StorageError: The folder cannot be opened.
+    """
+
+    def __init__(self, options: QdrantConnection, default_path: str) -> None:
+        self._options = options
+        self._is_closed = False
+        self._folder: str | None = None
+        self._guard: AbstractContextManager[Any] = nullcontext()
+        named = [place for place in options.places if getattr(options, place) is not None]
+        if len(named) > 1:
+            raise ConfigError(f"provider 'qdrant': {' and '.join(named)} name different places; give one")
+        if options.client is not None:
+            self.client = options.client
+            self.where = _place_of(options.client)
+        elif options.url is not None or options.host is not None:
+            self.client = self._remote(QdrantClient)
+            self.where = without_login(options.url or f"{options.host}:{options.port or 6333}")
+        elif options.path == _IN_MEMORY:
+            self.client = QdrantClient(location=_IN_MEMORY, force_disable_check_same_thread=True)
+            self.where = _IN_MEMORY
+        else:
+            self._folder = options.path or default_path
+            folder = _opened_folder(self._folder)
+            self.client, self._guard = folder.client, folder.lock
+            self.where = os.path.realpath(self._folder)
+        self.is_local = type(getattr(self.client, "_client", None)).__name__ == "QdrantLocal"
+        if self.is_local and self._folder is None:
+            with _folders_lock:  # two stores on one client are to share its lock
+                self._guard = _locks_of_clients.setdefault(self.client, threading.RLock())
+        self._awaited: AsyncClients[Any] = AsyncClients(self._made_for_asyncio)
+
+    def run(self, calls: Callable[[], Calls[Answer]]) -> Answer:
+        """Carry out calls with the blocking client.
+
+        Args:
+            calls: Makes the generator; made anew, once, where the collection has gone meanwhile.
+        """
+        self._require_open()
+        with self._guard:
+            try:
+                return self._driven(calls())
+            except CollectionGoneError:
+                return self._driven(calls())
+
+    async def arun(self, calls: Callable[[], Calls[Answer]]) -> Answer:
+        """Do what :meth:`run` does, awaiting; for a server only."""
+        self._require_open()
+        client = await self._awaited.here()
+        try:
+            return await self._adriven(client, calls())
+        except CollectionGoneError:
+            return await self._adriven(client, calls())
+
+    def close(self) -> None:
+        """Close what was opened here; a second time does nothing."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._awaited.close()
+        if self._folder is not None:
+            _left_folder(self._folder)
+        elif self._options.client is None:
+            with self._guard:
+                self.client.close()
+
+    async def aclose(self) -> None:
+        """Close the client of the event loop that is running, and wait for it."""
+        await self._awaited.aclose()
+
+    def _driven(self, calls: Calls[Answer]) -> Answer:
+        answer: Any = None
+        while True:
+            try:
+                call = calls.send(answer)
+            except StopIteration as stop:
+                result: Answer = stop.value
+                return result
+            answer = self._sent(call)
+
+    def _sent(self, call: Call) -> Any:
+        for pause in pauses(self._options.max_retries):
+            try:
+                return getattr(self.client, call.method)(**call.arguments)
+            except Exception as error:  # noqa: BLE001 - raised as ours, or the request is sent again
+                self._raise_unless_worth_it(call, error, pause)
+            time.sleep(pause or 0)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _adriven(self, client: Any, calls: Calls[Answer]) -> Answer:
+        answer: Any = None
+        while True:
+            try:
+                call = calls.send(answer)
+            except StopIteration as stop:
+                result: Answer = stop.value
+                return result
+            answer = await self._asent(client, call)
+
+    async def _asent(self, client: Any, call: Call) -> Any:
+        for pause in pauses(self._options.max_retries):
+            try:
+                return await getattr(client, call.method)(**call.arguments)
+            except Exception as error:  # noqa: BLE001 - raised as ours, or the request is sent again
+                self._raise_unless_worth_it(call, error, pause)
+            await asyncio.sleep(pause or 0)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _remote(self, kind: type[Any]) -> Any:
+        options = self._options
+        given: dict[str, Any] = {
+            name: getattr(options, name)
+            for name in ("url", "host", "port", "grpc_port", "https", "prefix")
+            if getattr(options, name) is not None
+        }
+        if options.api_key is not None:
+            given["api_key"] = options.api_key.get_secret_value()
+        try:
+            # Without the look at the server's version, which would be a request before anything is asked for.
+            return kind(prefer_grpc=options.prefer_grpc, timeout=options.timeout, check_compatibility=False, **given)
+        except (ValueError, TypeError) as error:
+            raise ConfigError(
+                f"provider 'qdrant': url, host, port or prefix make no address ({type(error).__name__}); write "
+                "url='https://host:6333'"
+            ) from None  # the original may quote a password
+
+    def _made_for_asyncio(self) -> Any:
+        if self._options.client is not None:
+            return AsyncQdrantClient(**self._options.client.init_options)
+        return self._remote(AsyncQdrantClient)
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise ClosedError(f"the vector store 'qdrant' at {self.where} was closed; make a new one")
+
+    # -- errors -------------------------------------------------------------------------------------
+
+    def _raise_unless_worth_it(self, call: Call, error: Exception, pause: float | None) -> None:
+        """Raise an error of ours, unless the request is to be sent again after a pause."""
+        status, said, unreached = _read(error)
+        if status is None and not unreached and not isinstance(error, (ApiException, ValueError)):
+            raise error
+        secrets = self._options.secrets()
+        said = hidden(said, secrets)
+        if status == 404 and "ollection" in said:
+            raise CollectionGoneError(said) from error
+        passing = unreached or retryable_status(status)
+        if passing and pause is not None:
+            return
+        told = self._told(call, status, said, passing)
+        raise told from (error if hidden(str(error), secrets) == str(error) else None)
+
+    def _told(self, call: Call, status: int | None, said: str, passing: bool) -> StorageError:
+        where = f"Qdrant at {self.where}: {call.method}"
+        if status in (401, 403):
+            return StoragePermissionError(f"{where}: {status}, the key was refused: check api_key; nothing was stored")
+        if passing:
+            cause = f"{status}, the server failed or is busy" if status else f"no answer ({said})"
+            return StorageUnavailableError(f"{where}: {cause}: check that it runs, then try again; nothing was stored")
+        if "ndex required" in said:
+            said += "; this server filters by indexed keys only: make one with client.create_payload_index"
+        return StorageError(f"{where}: {f'{status}, ' if status else ''}refused: {said[:500]}; nothing was stored")
+
+
+def _read(error: Exception) -> tuple[int | None, str, bool]:
+    """Return the HTTP status of an error, what it says, and whether there was no answer at all."""
+    if isinstance(error, UnexpectedResponse):
+        return error.status_code, error.content.decode(errors="replace")[:500], False
+    if isinstance(error, ResourceExhaustedResponse):
+        return 429, str(error), False
+    if isinstance(error, ResponseHandlingException):
+        is_answer = type(error.source).__module__.startswith("pydantic")
+        said = "what came back is not what Qdrant answers; check url and port" if is_answer else str(error.source)
+        return None, said or type(error.source).__name__, not is_answer
+    code = getattr(error, "code", None)
+    if callable(code) and type(error).__module__.startswith("grpc"):
+        name = str(getattr(code(), "name", ""))
+        return _OF_GRPC.get(name), f"{name}: {getattr(error, 'details', lambda: '')()}", name not in _OF_GRPC
+    if isinstance(error, ValueError) and "not found" in str(error):  # of the engine inside this process
+        return 404, str(error), False
+    return None, str(error), False
+
+
+def _place_of(client: Any) -> str:
+    """Return what tells a caller's client from another."""
+    options = getattr(client, "init_options", None)
+    options = options if isinstance(options, dict) else {}
+    for name in ("path", "url", "location", "host"):
+        if isinstance(options.get(name), str):
+            return without_login(options[name])
+    return type(client).__name__

@@ -1,0 +1,247 @@
+"""What the hosted client makes of failures: which error, what it says, and what is tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from typing import Any
+
+import httpx
+import pytest
+from hosted_server import FOUND, KEY, MEMORY_ID, NOT_FOUND, REFUSED_V1, HostedServer
+from loopback import Answer
+
+from mem0.client import replies
+from mem0.client.main import APIError, AsyncMemoryClient, MemoryClient
+from mem0.client.replies import Reply, pause_before_retry
+from mem0.client.requests import Request
+from mem0.exceptions import Mem0Error
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+
+Call = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replies, "FIRST_PAUSE", 0.01)
+
+
+@pytest.fixture
+def server() -> Iterator[HostedServer]:
+    with HostedServer() as server:
+        yield server
+
+
+@pytest.fixture(params=["blocking", "awaited"])
+def call(request: pytest.FixtureRequest, server: HostedServer) -> Call:
+    """Call one verb of either client; keywords before the verb's own are the client's, by ``options``."""
+
+    def called(verb: str, *arguments: Any, options: dict[str, Any] | None = None, **named: Any) -> Any:
+        given = {"api_key": KEY, "host": server.url, "timeout": 20, **(options or {})}
+
+        async def awaited() -> Any:
+            async with AsyncMemoryClient(**given) as client:
+                return await getattr(client, verb)(*arguments, **named)
+
+        if request.param == "awaited":
+            return asyncio.run(awaited())
+        with MemoryClient(**given) as client:
+            return getattr(client, verb)(*arguments, **named)
+
+    return called
+
+
+def refused(call: Call, verb: str, *arguments: Any, **named: Any) -> APIError:
+    with pytest.raises(APIError) as caught:
+        call(verb, *arguments, **named)
+    assert isinstance(caught.value, Mem0Error)
+    return caught.value
+
+
+def test_a_wrong_key_is_reported_on_first_use(call: Call, server: HostedServer) -> None:
+    error = refused(call, "search", "hobbies?", user_id="a", options={"api_key": "m0-wrong"})
+    assert (error.status, error.retryable, error.body) == (401, False, {"detail": "Invalid API key"})
+    assert str(error).startswith("POST /v1/memories/search/: 401, 'Invalid API key'")
+    assert "check MEM0_API_KEY" in str(error)
+    assert len(server.requests) == 1
+
+
+def test_the_key_is_never_told(call: Call, server: HostedServer) -> None:
+    echo = f"the key {KEY} is not known here"
+    for answer in (
+        Answer(401, {"detail": echo}),
+        Answer(500, echo),
+        Answer(200, f"<html>{echo}</html>"),
+        Answer(302, "", {"Location": f"https://example.com/?key={KEY}"}),
+    ):
+        server.answers = [answer]
+        error = refused(call, "add", "hi", user_id="a")
+        told = "".join(traceback.format_exception(error))
+        assert KEY not in f"{told}{error!r}{error.body}"
+
+
+def test_not_found(call: Call) -> None:
+    error = refused(call, "get", "no-such-id")
+    assert (error.status, error.retryable, error.body) == (404, False, NOT_FOUND)
+    assert "GET /v1/memories/no-such-id/: 404, 'Memory not found!'; there is nothing under this id" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (Answer(400, REFUSED_V1), "400, 'Invalid input data.'"),
+        (Answer(422, {"errors": {"user_id": ["too long"]}}), """'{"errors": {"user_id": ["too long"]}}'"""),
+        (Answer(403, {"detail": ["not", "yours"]}), "403, 'not; yours'; this key may not do that"),
+        (Answer(400, "<h1>\n No </h1>"), "'<h1> No </h1>'"),
+        (Answer(400, {"message": "x" * 9000}), "'" + "x" * 500 + "'"),
+        (Answer(301, "", {"Location": "https://example.com/"}), "redirects to 'https://example.com/'"),
+    ],
+)
+def test_a_refusal_says_what_the_service_said(call: Call, server: HostedServer, answer: Answer, told: str) -> None:
+    server.answers = [answer]
+    error = refused(call, "get", "id")
+    assert (error.status, error.retryable) == (answer.status, False)
+    assert told in str(error)
+    assert error.body == answer.body
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("body", ["<html>Welcome</html>", "", "{"])
+def test_what_is_no_json_is_no_result(call: Call, server: HostedServer, body: str) -> None:
+    server.answers = [Answer(200, body)]
+    error = refused(call, "search", "hobbies?", user_id="a")
+    assert (error.status, error.body, error.retryable) == (200, body, False)
+    assert "no JSON" in str(error)
+
+
+@pytest.mark.parametrize("body", [{"message": "ok"}, None, 7, {"results": None}])
+def test_what_is_no_list_is_no_empty_list(call: Call, server: HostedServer, body: Any) -> None:
+    server.answers = [Answer(200, body)]
+    error = refused(call, "search", "hobbies?", user_id="a")
+    assert error.body == body
+    assert "a list was expected" in str(error)
+
+
+def test_users_of_an_unknown_shape_delete_nobody(call: Call, server: HostedServer) -> None:
+    server.answers = [Answer(200, [{"type": "user", "name": "a"}, {"id": "b"}])]
+    assert "without type and name" in str(refused(call, "reset"))
+    assert len(server.requests) == 1
+
+
+CALLS = {
+    "search": ("hobbies?",),
+    "get_all": (),
+    "get": (MEMORY_ID,),
+    "update": (MEMORY_ID, "text"),
+    "delete": (MEMORY_ID,),
+    "history": (MEMORY_ID,),
+    "users": (),
+    "batch_delete": (["id"],),
+}
+
+
+@pytest.mark.parametrize("verb", CALLS)
+@pytest.mark.parametrize(
+    "answer", [Answer(500, "oops"), Answer(429, {}), Answer(408, {}), Answer(503, {}), Answer(cut=True)]
+)
+def test_what_is_idempotent_is_tried_again(call: Call, server: HostedServer, verb: str, answer: Answer) -> None:
+    server.answers = [answer, answer]
+    call(verb, *CALLS[verb])
+    assert len(server.requests) == 3
+    assert len({str(request) for request in server.requests}) == 1
+
+
+def test_a_list_of_v3_is_tried_again(call: Call, server: HostedServer) -> None:
+    server.answers = [Answer(502, ""), Answer(502, "")]
+    call("get_all", user_id="a", options={"api_version": "v3"})
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("max_retries", [0, 1, 3])
+def test_tries_are_counted(call: Call, server: HostedServer, max_retries: int) -> None:
+    server.answers = [Answer(500, {"error": "oops"})] * 9
+    error = refused(call, "search", "hobbies?", user_id="a", options={"max_retries": max_retries})
+    assert (error.status, error.retryable) == (500, True)
+    assert len(server.requests) == max_retries + 1
+    assert (f"({max_retries + 1} attempts)" in str(error)) == (max_retries > 0)
+
+
+@pytest.mark.parametrize("version", ["v1", "v3"])
+@pytest.mark.parametrize(
+    ("answer", "status", "is_doubtful"),
+    [
+        (Answer(500, "oops"), 500, True),
+        (Answer(429, {}, {"Retry-After": "0"}), 429, False),
+        (Answer(cut=True), None, True),
+        (Answer(200, [], cut="body"), None, True),
+    ],
+)
+def test_an_add_is_never_sent_twice(
+    call: Call, server: HostedServer, version: str, answer: Answer, status: int | None, is_doubtful: bool
+) -> None:
+    server.answers = [answer]
+    error = refused(call, "add", "hi", user_id="a", options={"api_version": version})
+    assert (error.status, error.retryable, len(server.requests)) == (status, True, 1)
+    assert ("may have been stored" in str(error)) == is_doubtful
+
+
+def test_no_answer_in_time(call: Call, server: HostedServer) -> None:
+    server.answers = [Answer(200, [], delay=0.6)] * 2
+    options = {"timeout": 0.1, "max_retries": 1}
+    error = refused(call, "search", "hobbies?", user_id="a", options=options)
+    assert (error.status, error.retryable, error.body) == (None, True, None)
+    assert "no answer within the time-out" in str(error)
+    assert isinstance(error.__cause__, httpx.TimeoutException)
+    assert len(server.requests) == 2
+
+
+def test_nobody_there(call: Call) -> None:
+    error = refused(call, "add", "hi", user_id="a", options={"host": "http://127.0.0.1:9"})
+    assert (error.status, error.retryable) == (None, True)
+    assert "check the network and host" in str(error)
+    assert "may have been stored" not in str(error)
+    assert isinstance(error.__cause__, httpx.ConnectError)
+
+
+def test_the_service_says_when(call: Call, server: HostedServer) -> None:
+    server.answers = [Answer(429, {}, {"Retry-After": "0"}), Answer(429, {}, {"Retry-After": "0"})]
+    assert call("search", "hobbies?", user_id="a") == [FOUND]
+    server.answers = [Answer(429, {"detail": "slow down"}, {"Retry-After": "3600"})]
+    error = refused(call, "search", "hobbies?", user_id="a")
+    assert (error.status, error.retryable) == (429, True)
+    assert "'slow down'; too many requests: try again after 3600 s" in str(error)
+    assert len(server.requests) == 4
+
+
+class TestPauses:
+    ASKED = Request("GET", "/v1/ping/")
+
+    def pause(self, *, attempt: int = 0, **headers: str) -> float | None:
+        return pause_before_retry(self.ASKED, Reply(503, headers=headers), attempt)
+
+    def test_they_grow_up_to_a_bound(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(replies, "FIRST_PAUSE", 0.5)
+        for attempt, longest in enumerate([0.5, 1, 2, 4, 8, 8, 8]):
+            pauses = {self.pause(attempt=attempt) for _ in range(50)}
+            assert len(pauses) > 1
+            assert all(longest / 2 <= pause <= longest for pause in pauses if pause is not None)
+
+    def test_what_the_service_says_goes_first(self) -> None:
+        assert self.pause(**{"RETRY-after": "7"}) == 7
+        assert self.pause(**{"retry-after": "61"}) is None
+        soon = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=30), usegmt=True)
+        assert 25 < (self.pause(**{"retry-after": soon}) or 0) <= 30
+        assert self.pause(**{"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0
+        assert (self.pause(**{"retry-after": "soon"}) or 9) < 1
+
+    def test_only_passing_failures_and_idempotent_requests(self) -> None:
+        assert [
+            status for status in (200, 400, 401, 404, 409) if pause_before_retry(self.ASKED, Reply(status), 0)
+        ] == []
+        add = Request("POST", "/v1/memories/", idempotent=False)
+        assert pause_before_retry(add, Reply(503), 0) is None
+        assert pause_before_retry(add, Reply(None), 0) is None

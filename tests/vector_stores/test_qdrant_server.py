@@ -1,0 +1,229 @@
+"""Qdrant on a server: the vendor's client over REST, against loopback with the vendor's engine inside."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from loopback import Answer
+from qdrant_server import KEY, QdrantServer, error
+
+from mem0 import AsyncMemory, ConfigError, Memory, StorageError
+from mem0.exceptions import ClosedError, StoragePermissionError, StorageUnavailableError
+from mem0.testing import DeterministicEmbedding, VectorStoreContract
+from mem0.testing.contracts.store_tests import array, payload_of, row_id
+from mem0.types import Scope
+from mem0.vector_stores.base import Query
+from mem0.vector_stores.qdrant import Qdrant
+from mem0.wire import retries
+
+pytestmark = [
+    pytest.mark.allow_hosts(["127.0.0.1"]),
+    pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection"),
+]
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "_FIRST", 0.01)
+
+
+@pytest.fixture
+def server() -> Iterator[QdrantServer]:
+    with QdrantServer() as server:
+        yield server
+
+
+def made(server: QdrantServer, **options: Any) -> Qdrant:
+    return Qdrant(url=server.url, **{"timeout": 10, **options})
+
+
+class TestContract(VectorStoreContract):
+    @pytest.fixture(autouse=True)
+    def started(self, server: QdrantServer) -> None:
+        self.server = server
+
+    def store(self) -> Qdrant:
+        return made(self.server)
+
+
+def filled(store: Qdrant) -> Qdrant:
+    store.create_col("c", 8)
+    vectors = [[1.0 if axis == at else 0.0 for axis in range(8)] for at in range(3)]
+    payloads = [payload_of("The cat sleeps"), payload_of("Rates rose"), payload_of("Tea, please", Scope("bob"))]
+    store.insert("c", vectors, payloads, [row_id(at) for at in range(3)])
+    return store
+
+
+def test_what_is_filtered_by_is_indexed(server: QdrantServer) -> None:
+    with made(server) as store:
+        store.create_col("c", 8)
+        store.create_col("c", 8)
+    assert server.indexes == [("c", key) for key in ("user_id", "agent_id", "run_id", "_mem0.fingerprint")]
+
+
+def test_a_search_costs_three_requests_however_many_memories(server: QdrantServer) -> None:
+    with filled(made(server)) as store:
+        query = Query(Scope("alice"), "where does the cat sleep", array([1.0] + [0.0] * 7), 10)
+        store.candidates("c", query)
+        server.requests.clear()
+        candidates = store.candidates("c", query)
+    paths = [request.path.partition("?")[0] for request in server.requests]
+    assert paths == ["/collections/c/points/query/batch"] * 2 + ["/collections/c/points/count"]
+    for request in server.requests[:1]:
+        for search in request.body["searches"]:
+            assert search["filter"]["must"], "the scope is not pushed down"
+    assert candidates.legs["keyword"][0] > 0.5
+    assert {row.payload["user_id"] for row in candidates.keys} == {"alice"}
+
+
+def test_nothing_is_asked_before_something_is(server: QdrantServer) -> None:
+    with made(server) as store:
+        assert server.url in repr(store)
+    assert server.requests == []
+
+
+def test_keys(server: QdrantServer) -> None:
+    server.key = KEY
+    with made(server, api_key=KEY) as store:
+        assert store.list_cols() == []
+        assert KEY not in f"{store!r} {store.config!r}"
+    with made(server, api_key="wrong-key") as store:
+        with pytest.raises(StoragePermissionError, match="key was refused: check api_key") as caught:
+            store.list_cols()
+        assert "wrong-key" not in "".join(traceback.format_exception(caught.value))
+        assert not caught.value.retryable
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "told"),
+    [
+        (error(400, "Wrong input: bad"), StorageError, "400, refused: .*bad"),
+        (error(400, "Index required but not found for key"), StorageError, "client.create_payload_index"),
+        (error(403, "Forbidden"), StoragePermissionError, "403, the key was refused"),
+        (error(429, "Too many"), StorageUnavailableError, "429, the server failed or is busy"),
+        (Answer(429, {"status": {"error": "slow"}}, {"Retry-After": "1"}), StorageUnavailableError, "429"),
+        (error(500, "Service internal error"), StorageUnavailableError, "500, the server failed"),
+        (Answer(502, "<html>"), StorageUnavailableError, "502"),
+        (Answer(cut=True), StorageUnavailableError, "no answer"),
+        (Answer(body={"result": 7}), StorageError, "not what Qdrant answers"),
+    ],
+)
+def test_errors(server: QdrantServer, answer: Answer, kind: type[StorageError], told: str) -> None:
+    with made(server, max_retries=0) as store:
+        server.answers = [answer]
+        with pytest.raises(kind, match=told) as caught:
+            store.list_cols()
+        assert caught.value.retryable == (kind is StorageUnavailableError)
+        assert server.url in str(caught.value)
+    assert len(server.requests) == 1
+
+
+def test_retries_are_bounded(server: QdrantServer) -> None:
+    with made(server, max_retries=2) as store:
+        server.answers = [error(500, "oops"), Answer(cut=True)]
+        assert store.list_cols() == []
+        server.answers = [error(503, "busy")] * 5
+        with pytest.raises(StorageUnavailableError):
+            store.list_cols()
+        server.answers = [error(400, "no")] * 5
+        with pytest.raises(StorageError):
+            store.list_cols()
+    assert len(server.requests) == 7
+
+
+def test_no_server_and_slow_answers(server: QdrantServer) -> None:
+    nobody = Qdrant(host="127.0.0.1", port=9, max_retries=0)
+    with nobody as store, pytest.raises(StorageUnavailableError, match="no answer"):
+        store.get("c", row_id(0))
+    server.answers = [Answer(delay=1.5, body={})]
+    with made(server, timeout=1, max_retries=0) as store, pytest.raises(StorageUnavailableError, match="no answer"):
+        store.list_cols()
+
+
+def test_mistakes_are_told(server: QdrantServer) -> None:
+    with pytest.raises(ConfigError, match="url and host name different places"):
+        Qdrant(url=server.url, host="x")
+    with pytest.raises(ConfigError, match="did you mean 'api_key'"):
+        made(server, api_keyy="x")
+    with pytest.raises(ConfigError, match="make no address") as caught:
+        Qdrant(url="http://me:hush@host:port")
+    assert "hush" not in str(caught.value)
+    store = made(server)
+    store.close()
+    with pytest.raises(ClosedError):
+        store.list_cols()
+
+
+def test_a_collection_that_others_delete_and_make_anew(server: QdrantServer) -> None:
+    with filled(made(server)) as store, made(server) as other:
+        other.delete_col("c")
+        assert store.get("c", row_id(0)) is None
+        assert store.list("c") == []
+        assert store.count("c") == 0
+        other.create_col("c", 4)
+        other.insert("c", [[1.0] * 4], [payload_of("new")], [row_id(9)])
+        assert store.col_info("c")["vector_size"] == 4
+        assert [row.payload["data"] for row in store.list("c")] == ["new"]
+
+
+def test_a_caller_s_client_stays_the_callers(server: QdrantServer) -> None:
+    from qdrant_client import QdrantClient
+
+    client = QdrantClient(url=server.url, check_compatibility=False)
+    with Qdrant(client=client) as store:
+        filled(store)
+        assert store.client is client
+        asyncio.run(_awaited(store))
+    assert client.count("c").count == 3
+    client.close()
+
+
+async def _awaited(store: Qdrant) -> None:
+    assert (await store.aget("c", row_id(0))).payload["data"] == "The cat sleeps"  # type: ignore[union-attr]
+    assert await store.acount("c", {"user_id": "alice"}) == 2
+    assert len(await store.alist("c", limit=2)) == 2
+    await store.aclose()
+
+
+def test_in_a_memory(server: QdrantServer, tmp_path: Any) -> None:
+    config = {
+        "history_db_path": str(tmp_path / "history.db"),
+        "vector_store": {"provider": "qdrant", "config": {"url": server.url, "collection_name": "people"}},
+    }
+    with Memory(config, embedder=DeterministicEmbedding(8)) as m:
+        added = m.add("likes tea", user_id="alice")
+        m.add("likes tea", user_id="bob")
+        assert m.add("Likes Tea.", user_id="alice")[0]["event"] == "NONE"
+        assert [row["memory"] for row in m.search("tea", user_id="alice")] == ["likes tea"]
+        m.update(added[0]["id"], "likes coffee")
+        assert m.search("coffee", user_id="alice", explain=True)[0]["explain"]["legs"]["keyword"] > 0.9
+        assert m.get_all(user_id="alice").total == 1
+        assert [row["new_value"] for row in m.history(added[0]["id"])] == ["likes tea", "likes coffee"]
+        server.answers = [error(500, "oops")] * 3
+        with pytest.raises(StorageError):
+            m.add("likes cake", user_id="alice")
+        assert m.get_all(user_id="alice").total == 1
+        assert m.delete_all(user_id="alice")["deleted"] == 1
+        assert m.get_all(user_id="bob").total == 1
+
+
+def test_awaited_in_a_memory(server: QdrantServer, tmp_path: Any) -> None:
+    config = {
+        "history_db_path": str(tmp_path / "history.db"),
+        "vector_store": {"provider": "qdrant", "config": {"url": server.url}},
+    }
+
+    async def used() -> None:
+        async with AsyncMemory(config, embedder=DeterministicEmbedding(8)) as m:
+            await asyncio.gather(*(m.add(f"likes tea number {at}", user_id=f"u{at}") for at in range(5)))
+            found = await asyncio.gather(*(m.search("tea", user_id=f"u{at}") for at in range(5)))
+            assert [len(rows) for rows in found] == [1] * 5
+            listed = await m.get_all(user_id="u3")
+            assert listed.total == 1
+            assert (await m.get(listed[0]["id"]))["memory"] == "likes tea number 3"  # type: ignore[index]
+
+    asyncio.run(used())
