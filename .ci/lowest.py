@@ -1,6 +1,9 @@
-"""Print pip constraints that hold every dependency at the lowest version it allows, those of providers included.
+"""Print pip constraints that hold dependencies at the lowest version they allow.
 
-Reads the metadata of the wheel given, so that nothing is written down twice.
+    python .ci/lowest.py WHEEL core         those that everybody has
+    python .ci/lowest.py WHEEL providers    those of the extras, one for each provider
+
+Reads the metadata of the wheel, so that nothing is written down twice.
 """
 
 from __future__ import annotations
@@ -11,14 +14,15 @@ import zipfile
 from email.parser import Parser
 
 
-def main(wheel: str) -> None:
-    """Turn ``Requires-Dist: numpy<3,>=1.24`` into ``numpy==1.24``; tools for work on the package stay free."""
+def main(wheel: str, which: str) -> None:
+    """Turn ``Requires-Dist: numpy<3,>=1.24`` into ``numpy==1.24``."""
     with zipfile.ZipFile(wheel) as archive:
         name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         headers = Parser().parsestr(archive.read(name).decode())
     for requirement in headers.get_all("Requires-Dist") or []:
         extra = re.search(r"extra == '([^']+)'", requirement)
-        if requirement.startswith("mem0-embedded") or (extra and extra[1] in ("dev", "docs")):
+        is_core, is_tool = extra is None, extra is not None and extra[1] in ("dev", "docs", "test")
+        if requirement.startswith("mem0-embedded") or is_tool or is_core != (which == "core"):
             continue
         match = re.match(r"(?P<name>[\w.-]+)[^;]*>=(?P<version>[\w.]+)", requirement)
         if match is None:
@@ -27,4 +31,4 @@ def main(wheel: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

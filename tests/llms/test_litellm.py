@@ -7,16 +7,12 @@ import os
 import subprocess
 import sys
 import traceback
-from importlib.util import find_spec
 from typing import Any
 from unittest import mock
 
 import pytest
 from loopback import Answer
 from openai_server import KEY, OpenAIServer, error
-
-if find_spec("litellm") is None:  # not importorskip: its import downloads, unless it goes through our module
-    pytest.skip("LiteLLM has an environment of its own: .ci/run litellm", allow_module_level=True)
 
 from mem0 import AsyncMemory, ConfigError, EmbeddingError, LLMError, Memory
 from mem0.embeddings.litellm import LiteLLMEmbedding

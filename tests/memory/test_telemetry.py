@@ -12,9 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip("posthog", reason="the extra `telemetry` is not installed")
-
 from telemetry_server import TelemetryServer, refusing
 
 import mem0

@@ -1,0 +1,23 @@
+"""Load the class of every provider that an extra brings; fails where one cannot be imported.
+
+python .ci/load_providers.py all        every provider but LiteLLM
+python .ci/load_providers.py litellm    LiteLLM
+"""
+
+from __future__ import annotations
+
+import sys
+
+from mem0.utils.factory import EmbedderFactory, LlmFactory, VectorStoreFactory
+
+
+def main(extra: str) -> None:
+    """Load them, and say which."""
+    for factory in (LlmFactory, EmbedderFactory, VectorStoreFactory):
+        for provider in factory.providers:
+            if (provider == "litellm") == (extra == "litellm"):
+                print(f"{factory.kind:12} {provider:24} {factory.load(provider).__name__}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

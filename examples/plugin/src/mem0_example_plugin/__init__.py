@@ -1,0 +1,1 @@
+"""Providers for mem0-embedded, as an example."""
