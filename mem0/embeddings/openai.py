@@ -12,9 +12,10 @@ from pydantic import Field, field_validator
 from mem0.embeddings.base import EmbeddingBase, embedder_options
 from mem0.exceptions import EmbeddingError
 from mem0.text import clean
+from mem0.wire.connection import named_model, without_ours
 from mem0.wire.dispensed import Dispensed
 from mem0.wire.openai import OpenAIConnection
-from mem0.wire.sdk import Line, named_model, without_ours
+from mem0.wire.sdk import Line
 
 # Sizes of models that are known; any other is learned from its first vector.
 _DIMS = {

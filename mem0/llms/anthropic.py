@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -15,8 +14,10 @@ from pydantic import Field, field_validator
 from mem0.configs.llms.base import BaseLlmConfig
 from mem0.exceptions import LLMError, LLMResponseError
 from mem0.llms.base import LLMBase, Message, options_of, read_arguments, report_tokens
-from mem0.text import clean
-from mem0.wire.anthropic import AnthropicConnection, Line, said
+from mem0.llms.shapes import OPENING, json_instruction, picture_of, unfenced, wants_json
+from mem0.wire.anthropic import AnthropicConnection
+from mem0.wire.connection import cleaned
+from mem0.wire.sdk import Line
 
 # The API wants a limit; thinking counts, which recent models do unasked, so the library's usual 3,000 would cut them.
 _MAX_TOKENS = 16_000
@@ -27,12 +28,6 @@ _NOT_TAKEN = re.compile(
     r"deprecated|(?:not|n't) support|unsupported|not permitted|cannot both|only be set to|must be unset", re.IGNORECASE
 )
 _OURS = ("max_tokens", "messages", "model", "stream", "system", "thinking", "tool_choice", "tools", *_SAMPLING)
-
-# There is no JSON mode that any model and any JSON would fit.
-_JSON_ONLY = "Answer with one JSON object only: no other text, no code fence."
-
-# A conversation begins with the user; this stands there where it does not.
-_OPENING = "Begin."
 
 
 class AnthropicLlmConfig(AnthropicConnection, BaseLlmConfig):
@@ -88,7 +83,7 @@ class AnthropicLLM(LLMBase):
     def __init__(self, config: BaseLlmConfig | None = None) -> None:
         self.config: AnthropicLlmConfig = options_of(config, AnthropicLlmConfig)
         self.model = self.config.model or self.default_model
-        self._line = Line(self.config, Anthropic, lambda: AsyncAnthropic)
+        self._line = Line(self.config, anthropic, Anthropic, lambda: AsyncAnthropic)
         self.client = self._line.client
         self._refused: dict[str, set[str]] = {}
 
@@ -145,9 +140,8 @@ class AnthropicLLM(LLMBase):
     ) -> dict[str, Any]:
         config = self.config
         system, turns = conversation(messages)
-        if _wants_json(response_format):
-            schema = (response_format or {}).get("json_schema", {}).get("schema")
-            system.append(_JSON_ONLY + (f" It follows this JSON schema: {json.dumps(schema)}" if schema else ""))
+        if wants_json(response_format):
+            system.append(json_instruction(response_format))
         request: dict[str, Any] = {
             "model": self.model,
             "max_tokens": config.max_tokens or _MAX_TOKENS,
@@ -157,7 +151,7 @@ class AnthropicLLM(LLMBase):
         }
         if tools:
             request |= {"tools": [_tool(tool) for tool in tools], "tool_choice": _choice(tool_choice)}
-        return {name: _cleaned(value) for name, value in request.items() if value is not None} | config.model_kwargs
+        return {name: cleaned(value) for name, value in request.items() if value is not None} | config.model_kwargs
 
     def _with_sampling(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return a request with what its model takes of the sampling options."""
@@ -168,7 +162,7 @@ class AnthropicLLM(LLMBase):
 
     def _learn(self, error: anthropic.BadRequestError, sent: Mapping[str, Any]) -> None:
         """Note the sampling options that a request was refused for; raise the error where it is none of those."""
-        message = said(error)
+        message = str(error)
         insisted = self.config.model_kwargs.get("extra_body", {})
         dispensable = [name for name in _SAMPLING if name in sent.get("extra_body", {}) and name not in insisted]
         named = [name for name in dispensable if name in message]
@@ -202,7 +196,7 @@ class AnthropicLLM(LLMBase):
             raise LLMError(f"{named}: max_tokens were used up by thinking; raise it in the config; nothing was stored")
         if tools:
             return {"content": text or None, "tool_calls": calls}
-        return _unfenced(text) if _wants_json(response_format) else text
+        return unfenced(text) if wants_json(response_format) else text
 
 
 # -- from OpenAI's shapes to Anthropic's -----------------------------------------------------------
@@ -223,7 +217,7 @@ def conversation(messages: Sequence[Message]) -> tuple[list[str], list[dict[str,
         elif blocks:
             turns.append((role, blocks))
     if not turns or turns[0][0] != "user":
-        turns.insert(0, ("user", [{"type": "text", "text": _OPENING}]))
+        turns.insert(0, ("user", [{"type": "text", "text": OPENING}]))
     return system, [{"role": role, "content": _short(blocks)} for role, blocks in turns]
 
 
@@ -252,13 +246,10 @@ def _block(part: Any) -> dict[str, Any] | None:
         return dict(part) if part["text"].strip() else None  # the API refuses blank ones
     if part.get("type") != "image_url":
         return dict(part)  # a block of the API's own
-    picture = part["image_url"]
-    url = str(picture["url"] if isinstance(picture, Mapping) else picture)
-    data = re.match(r"data:([^;,]+)[^,]*;base64,", url)
-    if data is None:
-        return {"type": "image", "source": {"type": "url", "url": url}}
-    source = {"type": "base64", "media_type": data[1], "data": url[data.end() :]}
-    return {"type": "image", "source": source}
+    picture = picture_of(part)
+    if picture.base64 is None:
+        return {"type": "image", "source": {"type": "url", "url": picture.url}}
+    return {"type": "image", "source": {"type": "base64", "media_type": picture.kind, "data": picture.base64}}
 
 
 def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
@@ -275,22 +266,3 @@ def _choice(tool_choice: Any) -> dict[str, Any]:
         function = tool_choice.get("function")
         return {"type": "tool", "name": function["name"]} if function else dict(tool_choice)
     return {"type": "any" if tool_choice == "required" else tool_choice or "auto"}
-
-
-def _wants_json(response_format: Mapping[str, Any] | None) -> bool:
-    return (response_format or {}).get("type") in ("json_object", "json_schema")
-
-
-def _unfenced(text: str) -> str:
-    """Return JSON without the code fence that some models put around it all the same."""
-    fenced = re.fullmatch(r"\s*```\w*\n(.*)\n```\s*", text, re.DOTALL)
-    return fenced[1] if fenced else text
-
-
-def _cleaned(value: Any) -> Any:
-    """Return a value without lone surrogates, which JSON in UTF-8 cannot hold."""
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, Mapping):
-        return {name: _cleaned(item) for name, item in value.items()}
-    return [_cleaned(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -22,6 +22,7 @@ from pydantic import Field, field_validator
 from mem0.configs.llms.base import BaseLlmConfig
 from mem0.exceptions import ConfigError, LLMError, LLMResponseError, ValidationError
 from mem0.llms.base import LLMBase, Message, options_of, read_arguments, report_tokens
+from mem0.llms.shapes import OPENING, json_instruction, picture_of, unfenced, wants_json
 from mem0.text import clean
 from mem0.wire.aws import CREDENTIALS, AWSConnection, BedrockRuntime
 from mem0.wire.failures import Vendor
@@ -35,12 +36,6 @@ _VENDOR = Vendor(
     key_help=CREDENTIALS,
 )
 
-# Neither way has a JSON mode that every model knows.
-_JSON_ONLY = "Answer with one JSON object only: no other text, no code fence."
-
-# A conversation begins with the user; this stands there where it does not.
-_OPENING = "Begin."
-
 # What some models refuse, in their words, and what is then left out (or, of `system`, said by the user).
 _REFUSALS = (
     (re.compile(r"temperature\W+and\W+top_?p\W+cannot both", re.I), "topP"),
@@ -48,8 +43,7 @@ _REFUSALS = (
     (re.compile(r"top_?p\W+(?:is deprecated|(?:is|are) not support)", re.I), "topP"),
     (re.compile(r"support system messages", re.I), "system"),
 )
-_IMAGE = re.compile(r"data:image/(png|jpe?g|gif|webp);base64,", re.I)
-_FENCED = re.compile(r"\s*```(?:json)?\s*(.*?)\s*```\s*", re.DOTALL)
+_PICTURES = ("gif", "jpeg", "png", "webp")
 _STOPPED = {"content_filtered": "a content filter", "guardrail_intervened": "a guardrail"}
 
 
@@ -119,7 +113,7 @@ class AWSBedrockLLM(LLMBase):
         tools: Sequence[Mapping[str, Any]] | None = None,
         tool_choice: Any = "auto",
     ) -> Any:
-        wants_json = _wants_json(response_format)
+        is_json = wants_json(response_format)
         if self.config.api == "invoke_model":
             if tools:
                 raise ConfigError(
@@ -131,7 +125,7 @@ class AWSBedrockLLM(LLMBase):
         if tools:
             return answer
         text = answer["content"] or ""
-        return _unfenced(text) if wants_json else text
+        return unfenced(text) if is_json else text
 
     def close(self) -> None:
         self._runtime.close()
@@ -145,8 +139,8 @@ class AWSBedrockLLM(LLMBase):
     ) -> dict[str, Any]:
         config = self.config
         system, turns = conversation(messages)
-        if _wants_json(response_format):
-            system.append({"text": _json_instruction(response_format)})
+        if wants_json(response_format):
+            system.append({"text": json_instruction(response_format)})
         request: dict[str, Any] = {
             "modelId": self.model,
             "messages": turns,
@@ -221,8 +215,8 @@ class AWSBedrockLLM(LLMBase):
     def _invoked(self, messages: Sequence[Message], response_format: Mapping[str, Any] | None) -> dict[str, Any]:
         config = self.config
         said = [*messages]
-        if _wants_json(response_format):
-            said.insert(0, {"role": "system", "content": _json_instruction(response_format)})
+        if wants_json(response_format):
+            said.insert(0, {"role": "system", "content": json_instruction(response_format)})
         body = {
             "messages": said,
             "max_tokens": config.max_tokens,
@@ -284,7 +278,7 @@ def conversation(messages: Sequence[Message]) -> tuple[list[dict[str, Any]], lis
         elif blocks:  # an empty one is refused
             turns.append({"role": role, "content": blocks})
     if not turns or turns[0]["role"] != "user":
-        turns.insert(0, {"role": "user", "content": [{"text": _OPENING}]})
+        turns.insert(0, {"role": "user", "content": [{"text": OPENING}]})
     return system, turns
 
 
@@ -297,26 +291,25 @@ def _blocks(content: Any) -> list[dict[str, Any]]:
             if text.strip():  # a blank one is refused
                 blocks.append({"text": clean(text)})
         elif isinstance(part, Mapping) and "image_url" in part:
-            blocks.append(_image(part["image_url"]))
+            blocks.append(_image(part))
         elif part is not None:
             kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
             raise LLMError(f"AWS Bedrock: a content part of type {kind!r} cannot be sent; nothing was stored")
     return blocks
 
 
-def _image(given: Any) -> dict[str, Any]:
-    url = str(given.get("url") if isinstance(given, Mapping) else given)
-    found = _IMAGE.match(url)
-    if found is None:
+def _image(part: Mapping[str, Any]) -> dict[str, Any]:
+    picture = picture_of(part)
+    kind = (picture.kind or "").lower().removeprefix("image/").replace("jpg", "jpeg")
+    if picture.base64 is None or kind not in _PICTURES:
         raise LLMError(
             "AWS Bedrock takes a picture only as a data URL (data:image/png;base64,…; png, jpeg, gif or webp), not "
-            f"{url[:40]!r}: load it first; nothing was stored"
+            f"{picture.url[:40]!r}: load it first; nothing was stored"
         )
     try:
-        raw = base64.b64decode(url[found.end() :], validate=True)
+        raw = base64.b64decode(picture.base64, validate=True)
     except binascii.Error as error:
         raise LLMError(f"AWS Bedrock: a picture's data URL is no base64 ({error}); nothing was stored") from error
-    kind = found[1].lower().replace("jpg", "jpeg")
     return {"image": {"format": kind, "source": {"bytes": raw}}}
 
 
@@ -343,17 +336,3 @@ def _tool_config(tools: Sequence[Mapping[str, Any]] | None, choice: Any) -> dict
     if not isinstance(name, str):
         raise ValidationError(f"tool_choice={choice!r}: expected 'auto', 'required', 'none', or a function's name")
     return {"tools": specs, "toolChoice": {"tool": {"name": name}}}
-
-
-def _wants_json(response_format: Mapping[str, Any] | None) -> bool:
-    return bool(response_format) and (response_format or {}).get("type") in ("json_object", "json_schema")
-
-
-def _json_instruction(response_format: Mapping[str, Any] | None) -> str:
-    schema = ((response_format or {}).get("json_schema") or {}).get("schema")
-    return _JSON_ONLY + (f" It follows this JSON schema: {json.dumps(schema)}" if schema else "")
-
-
-def _unfenced(text: str) -> str:
-    fenced = _FENCED.fullmatch(text)
-    return fenced[1] if fenced else text

@@ -11,8 +11,9 @@ from pydantic import Field, field_validator
 from mem0.configs.llms.base import BaseLlmConfig
 from mem0.exceptions import LLMError, LLMResponseError
 from mem0.llms.base import LLMBase, Message, options_of, read_arguments, report_tokens
+from mem0.wire.connection import cleaned, named_model, without_ours
 from mem0.wire.dispensed import Dispensed
-from mem0.wire.sdk import Line, cleaned, named_model, without_ours
+from mem0.wire.sdk import Line
 
 
 class ChatLlmConfig(BaseLlmConfig):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import mimetypes
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -16,7 +15,9 @@ from pydantic import Field, field_validator
 from mem0.configs.llms.base import BaseLlmConfig
 from mem0.exceptions import LLMError, LLMResponseError
 from mem0.llms.base import LLMBase, Message, options_of, read_arguments, report_tokens
-from mem0.wire.gemini import GeminiConnection, Line, cleaned
+from mem0.llms.shapes import OPENING, picture_of, schema_of, wants_json
+from mem0.wire.connection import cleaned
+from mem0.wire.gemini import GeminiConnection, Line
 
 # What the model thinks counts, so the library's usual 3,000 would cut replies.
 _MAX_TOKENS = 16_000
@@ -42,9 +43,6 @@ _GARBLED = ("MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "OTHER", "TOO_MANY_
 # Models refuse a function call without the signature they gave it; OpenAI's messages have no place for one.  This
 # one is the vendor's for calls that it did not make itself, https://ai.google.dev/gemini-api/docs/thought-signatures.
 _UNSIGNED = b"skip_thought_signature_validator"
-
-# A conversation has at least one turn of the user's.
-_OPENING = "Begin."
 
 
 class GeminiLlmConfig(GeminiConnection, BaseLlmConfig):
@@ -151,9 +149,9 @@ class GeminiLLM(LLMBase):
         if tools:  # beside them the API takes no JSON mode
             config |= {"tools": _tools(cleaned(tools)), "tool_config": _choice(tool_choice)}
             config["automatic_function_calling"] = {"disable": True}
-        elif (response_format or {}).get("type") in ("json_object", "json_schema"):
+        elif wants_json(response_format):
             config["response_mime_type"] = "application/json"
-            config["response_json_schema"] = (response_format or {}).get("json_schema", {}).get("schema")
+            config["response_json_schema"] = schema_of(response_format)
         config = {name: value for name, value in config.items() if value is not None} | options.model_kwargs
         return {"model": self.model, "contents": contents, "config": config}
 
@@ -218,7 +216,7 @@ def conversation(messages: Sequence[Message]) -> tuple[list[str], list[dict[str,
             contents[-1]["parts"].extend(parts)
         elif parts:
             contents.append({"role": role, "parts": parts})
-    return system, contents or [{"role": "user", "parts": [{"text": _OPENING}]}]
+    return system, contents or [{"role": "user", "parts": [{"text": OPENING}]}]
 
 
 def _parts(message: Message, names: dict[str, str]) -> list[dict[str, Any]]:
@@ -253,17 +251,15 @@ def _part(part: Any) -> dict[str, Any] | None:
         return {"text": part["text"]} if part["text"] else None
     if kind != "image_url":
         raise LLMError(f"Gemini is sent text and pictures, and a message holds {kind!r}; leave that part out")
-    picture = part["image_url"]
-    url = str(picture["url"] if isinstance(picture, Mapping) else picture)
-    data = re.match(r"data:([^;,]+)[^,]*;base64,", url)
-    if data is None:
-        kind = mimetypes.guess_type(url.partition("?")[0])[0] or "image/jpeg"
-        return {"file_data": {"file_uri": url, "mime_type": kind}}
+    picture = picture_of(part)
+    if picture.base64 is None:
+        kind = mimetypes.guess_type(picture.url.partition("?")[0])[0] or "image/jpeg"
+        return {"file_data": {"file_uri": picture.url, "mime_type": kind}}
     try:
-        raw = base64.b64decode(url[data.end() :])
+        raw = base64.b64decode(picture.base64)
     except binascii.Error as error:
         raise LLMError("a picture's data URL is no base64; nothing was sent") from error
-    return {"inline_data": {"mime_type": data[1], "data": raw}}
+    return {"inline_data": {"mime_type": picture.kind, "data": raw}}
 
 
 def _tools(tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -11,8 +11,9 @@ from pydantic import Field, field_validator
 from mem0.configs.llms.base import BaseLlmConfig
 from mem0.exceptions import LLMError
 from mem0.llms.base import LLMBase, Message, options_of, read_arguments, report_tokens
+from mem0.llms.shapes import Picture, picture_of, schema_of, wants_json
+from mem0.wire.connection import cleaned, without_ours
 from mem0.wire.ollama import OllamaConnection, OllamaLine
-from mem0.wire.sdk import cleaned, without_ours
 
 
 class OllamaLlmConfig(OllamaConnection, BaseLlmConfig):
@@ -98,10 +99,8 @@ class OllamaLLM(LLMBase):
             "messages": [_as_ollama_has_it(message) for message in cleaned(messages)],
             "options": {name: value for name, value in options.items() if value is not None} | config.model_kwargs,
         }
-        if response_format:
-            # OpenAI's {"type": "json_schema", "json_schema": {"schema": ...}} is here the schema itself.
-            schema = (response_format.get("json_schema") or {}).get("schema")
-            request["format"] = schema or "json"
+        if wants_json(response_format):
+            request["format"] = schema_of(response_format) or "json"
         if tools and tool_choice != "none":
             request["tools"] = cleaned(tools)
         for name in ("think", "keep_alive"):
@@ -127,9 +126,9 @@ def _as_ollama_has_it(message: Mapping[str, Any]) -> dict[str, Any]:
     content = known.get("content")
     if isinstance(content, list):
         known["content"] = "\n".join(part["text"] for part in content if isinstance(part.get("text"), str))
-        pictures = [part["image_url"]["url"] for part in content if part.get("type") == "image_url"]
+        pictures = [_base64(picture_of(part)) for part in content if part.get("type") == "image_url"]
         if pictures:
-            known["images"] = [_picture(address) for address in pictures]
+            known["images"] = pictures
     if "tool_calls" in known:
         known["tool_calls"] = [
             {"function": {**call["function"], "arguments": read_arguments(call["function"].get("arguments")) or {}}}
@@ -138,12 +137,10 @@ def _as_ollama_has_it(message: Mapping[str, Any]) -> dict[str, Any]:
     return known
 
 
-def _picture(address: str) -> str:
-    """Return a picture's base64; Ollama fetches none itself."""
-    head, comma, data = address.partition(",")
-    if not comma or not head.startswith("data:") or not head.endswith(";base64"):
+def _base64(picture: Picture) -> str:
+    if picture.base64 is None:
         raise LLMError(
             "Ollama looks at pictures that are handed to it, not at addresses: give them as data:image/...;base64,...; "
             "nothing was stored"
         )
-    return data
+    return picture.base64

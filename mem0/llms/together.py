@@ -9,8 +9,9 @@ from together import AsyncTogether, Together
 
 from mem0.configs.llms.base import BaseLlmConfig
 from mem0.llms.chat import ChatLLM, ChatLlmConfig
+from mem0.wire.connection import Connection
 from mem0.wire.failures import Vendor
-from mem0.wire.sdk import Connection, Line
+from mem0.wire.sdk import Line
 
 
 class TogetherLlmConfig(Connection, ChatLlmConfig):

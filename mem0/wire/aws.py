@@ -10,20 +10,19 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Any
 
 from botocore import UNSIGNED
 from botocore import exceptions as aws
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mem0.exceptions import ClosedError, ConfigError, EmbeddingError, ProviderError
+from mem0.wire.connection import Secret, with_older_names
 from mem0.wire.failures import Failure, Vendor, hidden, without_login
-
-_Secret = Annotated[SecretStr, Field(min_length=1)]
 
 _OLDER_NAMES = {"aws_region": "region", "aws_profile": "profile", "base_url": "endpoint_url"}
 
@@ -84,12 +83,12 @@ class AWSConnection(BaseModel):
         min_length=1,
         description="A profile of `~/.aws`. Older name: `aws_profile`. Default: `AWS_PROFILE`, else `default`.",
     )
-    aws_access_key_id: _Secret | None = Field(
+    aws_access_key_id: Secret | None = Field(
         default=None, description="An access key, with `aws_secret_access_key`. Default: what boto3 finds."
     )
-    aws_secret_access_key: _Secret | None = Field(default=None, description="The secret of the access key.")
-    aws_session_token: _Secret | None = Field(default=None, description="The token of temporary credentials.")
-    api_key: _Secret | None = Field(
+    aws_secret_access_key: Secret | None = Field(default=None, description="The secret of the access key.")
+    aws_session_token: Secret | None = Field(default=None, description="The token of temporary credentials.")
+    api_key: Secret | None = Field(
         default=None,
         description="A key of Bedrock's own, in place of AWS credentials. Default: `AWS_BEARER_TOKEN_BEDROCK`, unless "
         "an access key or a profile is given.",
@@ -112,16 +111,7 @@ class AWSConnection(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _older_names(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping):
-            return values
-        values = dict(values)
-        for older, name in _OLDER_NAMES.items():
-            given = values.pop(older, None)
-            if given is not None and values.get(name) not in (None, given):
-                raise ValueError(f"{name} and {older} mean the same and differ; give one")
-            if given is not None:
-                values[name] = given
-        return values
+        return with_older_names(values, _OLDER_NAMES)
 
     @model_validator(mode="after")
     def _whole(self) -> AWSConnection:

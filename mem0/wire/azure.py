@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 from pydantic import Field, model_validator
 
 from mem0.exceptions import ConfigError
+from mem0.wire.connection import Secret, with_older_names
 from mem0.wire.failures import Vendor
 from mem0.wire.openai import OpenAIConnection
-from mem0.wire.sdk import Secret, with_older_names
 
 AZURE = Vendor(
     "azure_openai", "Azure OpenAI", key="AZURE_OPENAI_API_KEY", ending="", model="the name of your deployment"

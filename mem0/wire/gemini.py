@@ -11,25 +11,22 @@ import asyncio
 import inspect
 import json
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Any, ClassVar
 
 import pydantic
 from google.genai import errors
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from mem0.exceptions import ClosedError, ConfigError, ProviderError
-from mem0.text import clean
+from mem0.exceptions import ClosedError, ProviderError
+from mem0.wire.connection import Connection, without_key
 from mem0.wire.failures import Failure, Vendor, hidden, without_login
 from mem0.wire.loops import AsyncClients
 
 _ADDRESS = "https://generativelanguage.googleapis.com"
 _KEYS = "GOOGLE_API_KEY or GEMINI_API_KEY"
-_Secret = Annotated[SecretStr, Field(min_length=1)]
 
 # The vendor's older versions of the SDK ask this one unless told otherwise, and every option works in it.
 _API_VERSION = "v1beta"
@@ -65,54 +62,12 @@ _TIMED_OUT, _UNREACHED = _of_http_libraries()
 _FAILED: tuple[type[Exception], ...] = (errors.APIError, *_TIMED_OUT, *_UNREACHED)
 
 
-class GeminiConnection(BaseModel):
+class GeminiConnection(Connection):
     """Options of whatever talks to Gemini, or to a server that speaks as it does."""
 
-    # The published name `model_kwargs` is not pydantic's to protect, as versions before 2.10 would.
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, protected_namespaces=())
-
-    api_key: _Secret | None = Field(
-        default=None, description="The key. Default: `GOOGLE_API_KEY`, else `GEMINI_API_KEY`."
+    vendor: ClassVar[Vendor] = Vendor(
+        "gemini", "Gemini", key=_KEYS, ending="before /v1beta, which is added", model="gemini-3.8-flash"
     )
-    base_url: str | None = Field(
-        default=None,
-        min_length=1,
-        repr=False,  # it may hold a password
-        description="Another server that speaks the protocol, before `/v1beta`. Older name: `gemini_base_url`. "
-        "Default: `GOOGLE_GEMINI_BASE_URL`, else Google's.",
-    )
-    timeout: float = Field(default=60.0, gt=0, description="Seconds that one request may take.")
-    max_retries: int = Field(
-        default=2,
-        ge=0,
-        le=10,
-        description="How often a request is sent again after 408, 429, 500, 502, 503, 504, a time-out, or where "
-        "there was no connection.",
-    )
-    headers: dict[str, str] = Field(default_factory=dict, repr=False, description="Further headers of each request.")
-    http_client_proxies: _Secret | dict[Literal["http://", "https://", "all://"], _Secret] | None = Field(
-        default=None, description="URL of a proxy, or one for each scheme: `{'https://': 'http://proxy:3128'}`."
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _older_name(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping) or "gemini_base_url" not in values:
-            return values
-        values = dict(values)
-        older = values.pop("gemini_base_url")
-        if older is not None and values.get("base_url") not in (None, older):
-            raise ValueError("base_url and gemini_base_url mean the same and differ; give one")
-        return values | ({} if older is None else {"base_url": older})
-
-    @field_validator("base_url", "http_client_proxies")
-    @classmethod
-    def _addresses(cls, given: Any) -> Any:
-        for address in given.values() if isinstance(given, dict) else [given]:
-            text = address.get_secret_value() if isinstance(address, SecretStr) else address
-            if text is not None and not re.match(r"(?:https?|socks5h?)://[^\s/]", text):
-                raise ValueError("this is no address; write it as https://host:port")
-        return given
 
     def key(self) -> str:
         """Return the key.
@@ -124,7 +79,7 @@ class GeminiConnection(BaseModel):
             return self.api_key.get_secret_value()
         key = os.environ.get("GOOGLE_API_KEY") or os.environ.get("GEMINI_API_KEY")
         if not key:
-            raise ConfigError(f"provider 'gemini' has no key: set {_KEYS}, or give api_key in its config")
+            raise without_key(self.vendor)
         return key
 
     def address(self) -> str:
@@ -143,13 +98,10 @@ class GeminiConnection(BaseModel):
         }
         if self.headers:
             options["headers"] = dict(self.headers)
-        proxy = self.http_client_proxies
-        if isinstance(proxy, dict):
-            by_scheme = {str(scheme): found for scheme, found in proxy.items()}
-            proxy = by_scheme.get(f"{urlsplit(self.address()).scheme}://", by_scheme.get("all://"))
+        proxy = self.proxy()
         if proxy is not None:
-            options["client_args"] = {"proxy": proxy.get_secret_value()}
-            options["async_client_args"] = {"proxy": proxy.get_secret_value()}
+            options["client_args"] = {"proxy": proxy}
+            options["async_client_args"] = {"proxy": proxy}
         return options
 
 
@@ -185,7 +137,7 @@ class Line:
 
     def __init__(self, options: GeminiConnection, kind: Callable[[], Callable[..., Any]], model: str) -> None:
         key = options.key()
-        self._vendor = Vendor("gemini", "Gemini", key=_KEYS, ending="before /v1beta, which is added", model=model)
+        self._vendor = replace(options.vendor, model=model)
         self._secrets = [key, *options.headers.values()]
         self._is_closed = False
 
@@ -275,12 +227,3 @@ def _retry_after(error: errors.APIError, details: list[Mapping[str, Any]]) -> st
             return str(detail["retryDelay"]).removesuffix("s")
     header = getattr(error.response, "headers", {}).get("retry-after")
     return None if header is None else str(header)
-
-
-def cleaned(value: Any) -> Any:
-    """Return a value without lone surrogates, which JSON in UTF-8 cannot hold."""
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, Mapping):
-        return {name: cleaned(item) for name, item in value.items()}
-    return [cleaned(item) for item in value] if isinstance(value, (list, tuple)) else value

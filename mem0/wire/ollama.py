@@ -18,10 +18,10 @@ import pydantic
 from pydantic import Field
 
 from mem0.exceptions import ClosedError, ConfigError, ProviderError
+from mem0.wire.connection import Connection
 from mem0.wire.failures import Failure, Vendor, hidden, without_login
 from mem0.wire.loops import AsyncClients
 from mem0.wire.retries import pauses
-from mem0.wire.sdk import Connection
 
 OLLAMA = Vendor("ollama", "Ollama", key="OLLAMA_API_KEY", ending="", model="llama3.2")
 
@@ -40,6 +40,7 @@ class OllamaConnection(Connection):
     """Options of whatever talks to an Ollama server."""
 
     vendor: ClassVar[Vendor] = OLLAMA
+    takes_bare_hosts: ClassVar[bool] = True
 
     pull: bool = Field(
         default=False, description="Have the server download the model where it is not there; gigabytes, and minutes."

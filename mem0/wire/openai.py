@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from mem0.wire.connection import Connection, without_key
 from mem0.wire.failures import Vendor
-from mem0.wire.sdk import Connection, without_key
 from mem0.wire.vendors import VENDORS, Row
 
 OPENAI = Vendor("openai", "OpenAI", key="OPENAI_API_KEY", ending="/v1", model="gpt-5-mini")

@@ -31,10 +31,10 @@ from mem0.exceptions import (
     StorageUnavailableError,
     retryable_status,
 )
+from mem0.wire.connection import Secret
 from mem0.wire.failures import hidden, without_login
 from mem0.wire.loops import AsyncClients
 from mem0.wire.retries import pauses
-from mem0.wire.sdk import Secret
 
 Answer = TypeVar("Answer")
 

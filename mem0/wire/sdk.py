@@ -1,4 +1,4 @@
-"""The SDKs of OpenAI, Groq and Together, which one generator makes: their clients, and what their errors mean.
+"""The SDKs that one generator makes (OpenAI's, Anthropic's, Groq's, Together's): clients, and what errors mean.
 
 Each reads its vendor's own variables (``GROQ_API_KEY``, ``GROQ_BASE_URL``) where an option is not given.
 """
@@ -9,111 +9,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
-from urllib.parse import urlsplit
-
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from typing import Any, Generic, TypeVar
 
 from mem0.exceptions import ClosedError, ConfigError, ProviderError, judged
-from mem0.text import clean
-from mem0.wire.failures import Failure, Vendor, hidden, without_login
+from mem0.wire.connection import Connection, without_key
+from mem0.wire.failures import Failure, hidden, without_login
 from mem0.wire.loops import AsyncClients
 
 Client = TypeVar("Client")
-
-Secret = Annotated[SecretStr, Field(min_length=1)]
-
-
-class Connection(BaseModel):
-    """How to reach a vendor; its options stand on it."""
-
-    # The published name `model_kwargs` is not pydantic's to protect, as versions before 2.10 would.
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, protected_namespaces=())
-
-    vendor: ClassVar[Vendor]
-    added_path: ClassVar[str] = ""  # what the SDK itself appends to base_url
-
-    api_key: Secret | None = Field(default=None, description="The key. Default: the vendor's variable.")
-    base_url: str | None = Field(
-        default=None,
-        min_length=1,
-        repr=False,  # it may hold a password
-        description="Another server that speaks the protocol. Older name: the provider's, as `groq_base_url`. "
-        "Default: the vendor's variable, else its own.",
-    )
-    timeout: float = Field(default=60.0, gt=0, description="Seconds that one request may take.")
-    max_retries: int = Field(
-        default=2,
-        ge=0,
-        le=10,
-        description="How often a request is sent again after 408, 409, 429, 5xx or a lost connection; `Retry-After` "
-        "is honoured up to two minutes.",
-    )
-    headers: dict[str, str] = Field(default_factory=dict, repr=False, description="Further headers of each request.")
-    http_client_proxies: Secret | dict[Literal["http://", "https://", "all://"], Secret] | None = Field(
-        default=None, description="URL of a proxy, or one for each scheme: `{'https://': 'http://proxy:3128'}`."
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _older_name(cls, values: Any) -> Any:
-        return with_older_names(values, {f"{cls.vendor.provider}_base_url": "base_url"})
-
-    def arguments(self) -> dict[str, Any]:
-        """Return what the SDK's class is made with.
-
-        Raises:
-            ConfigError: There is no key.
-        """
-        given: dict[str, Any] = {"timeout": self.timeout, "max_retries": self.max_retries}
-        if self.api_key is not None:
-            given["api_key"] = self.api_key.get_secret_value()
-        if self.base_url is not None:
-            given["base_url"] = self.base_url.rstrip("/").removesuffix(self.added_path)
-        if self.headers:
-            given["default_headers"] = self.headers
-        return given
-
-    def settle(self, client: Any) -> None:
-        """Put right what the SDK's class read where it should not have."""
-
-    def address(self) -> str | None:
-        """Return where requests go, as far as it is known before a client is made."""
-        return self.base_url
-
-    def proxy(self) -> str | None:
-        """Return the proxy on the way to the server."""
-        proxy = self.http_client_proxies
-        if isinstance(proxy, dict):
-            by_scheme = {str(scheme): found for scheme, found in proxy.items()}
-            scheme = urlsplit(self.address() or "https://").scheme
-            proxy = by_scheme.get(f"{scheme}://", by_scheme.get("all://"))
-        return None if proxy is None else proxy.get_secret_value()
-
-    def secrets(self) -> list[str]:
-        """Return what must not be told."""
-        key = [] if self.api_key is None else [self.api_key.get_secret_value()]
-        return [*key, *self.headers.values()]
-
-
-def with_older_names(values: Any, names: Mapping[str, str]) -> Any:
-    """Return options under today's names.
-
-    Args:
-        values: What the user gave.
-        names: By older name, today's.
-    """
-    if not isinstance(values, Mapping):
-        return values
-    values = dict(values)
-    for older, name in names.items():
-        given = values.pop(older, None)
-        if given is None:
-            continue
-        if values.get(name) not in (None, given):
-            raise ValueError(f"{name} and {older} mean the same and differ; give one")
-        values[name] = given
-    return values
 
 
 def connected(
@@ -154,29 +57,6 @@ def connected(
         ) from None
     options.settle(client)
     return client
-
-
-def named_model(options: Any, default: str) -> str:
-    """Return the model to ask: the configured one, or the provider's.
-
-    Raises:
-        ConfigError: There is neither.
-    """
-    model: str = options.model or default
-    if not model:
-        raise ConfigError(
-            f"provider {options.vendor.provider!r}: model is missing: name the one that {options.address()} serves"
-        )
-    return model
-
-
-def without_key(vendor: Vendor, said: str = "") -> ConfigError:
-    """Return the error for a key that is missing."""
-    named = f"set {vendor.key}, or give api_key in its config" if vendor.key else "give api_key in its config"
-    return ConfigError(
-        f"provider {vendor.provider!r} has no key: {named} (any text will do for a server of your own at base_url "
-        f"that asks for none){f'; {said}' if said else ''}"
-    )
 
 
 class Line(Generic[Client]):
@@ -289,9 +169,9 @@ def failure_of(error: Exception, sdk: ModuleType, hide: Callable[[str], str]) ->
     body = said_of(error)
     message = (error.__cause__ or error) if unreached else body.get("message") or f"{type(error).__name__}: {error}"
     return Failure(
-        said=hide(str(message)),
+        said=without_login(hide(str(message))),
         status=judged(error)[0],
-        code=code_of(error),
+        code="context_length_exceeded" if "prompt is too long" in str(message) else code_of(error),
         retry_after=getattr(getattr(error, "response", None), "headers", {}).get("retry-after"),
         timed_out=isinstance(error, sdk.APITimeoutError),
         unreached=unreached,
@@ -310,22 +190,3 @@ def code_of(error: Exception) -> str | None:
     """Return the vendor's code of a failure."""
     code = getattr(error, "code", None) or said_of(error).get("code")
     return code if isinstance(code, str) else None
-
-
-def cleaned(value: Any) -> Any:
-    """Return messages without lone surrogates, which JSON in UTF-8 cannot hold."""
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, Mapping):
-        return {name: cleaned(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [cleaned(item) for item in value]
-    return value
-
-
-def without_ours(given: dict[str, Any], ours: tuple[str, ...]) -> dict[str, Any]:
-    """Return further arguments of a request, refusing those that the library sets."""
-    for name in ours:
-        if name in given:
-            raise ValueError(f"{name} is set by the library; leave it out")
-    return given

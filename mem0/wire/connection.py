@@ -1,0 +1,162 @@
+"""What options of providers share: how a vendor is reached, older names, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
+
+from mem0.exceptions import ConfigError
+from mem0.text import clean
+from mem0.wire.failures import Vendor
+
+Secret = Annotated[SecretStr, Field(min_length=1)]
+
+
+class Connection(BaseModel):
+    """How to reach a vendor; its options stand on it."""
+
+    # The published name `model_kwargs` is not pydantic's to protect, as versions before 2.10 would.
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, protected_namespaces=())
+
+    vendor: ClassVar[Vendor]
+    added_path: ClassVar[str] = ""  # what the SDK itself appends to base_url
+    takes_bare_hosts: ClassVar[bool] = False  # whether base_url may be `localhost:1234`
+
+    api_key: Secret | None = Field(default=None, description="The key. Default: the vendor's variable.")
+    base_url: str | None = Field(
+        default=None,
+        min_length=1,
+        repr=False,  # it may hold a password
+        description="Another server that speaks the protocol. Older name: the provider's, as `groq_base_url`. "
+        "Default: the vendor's variable, else its own.",
+    )
+    timeout: float = Field(default=60.0, gt=0, description="Seconds that one request may take.")
+    max_retries: int = Field(
+        default=2,
+        ge=0,
+        le=10,
+        description="How often a request is sent again after 408, 409, 429, 5xx or a lost connection; `Retry-After` "
+        "is honoured up to two minutes.",
+    )
+    headers: dict[str, str] = Field(default_factory=dict, repr=False, description="Further headers of each request.")
+    http_client_proxies: Secret | dict[Literal["http://", "https://", "all://"], Secret] | None = Field(
+        default=None, description="URL of a proxy, or one for each scheme: `{'https://': 'http://proxy:3128'}`."
+    )
+
+    @field_validator("base_url", "http_client_proxies")
+    @classmethod
+    def _is_address(cls, given: Any, info: ValidationInfo) -> Any:
+        if info.field_name == "base_url" and cls.takes_bare_hosts:
+            return given
+        for address in given.values() if isinstance(given, dict) else [given]:
+            text = address.get_secret_value() if isinstance(address, SecretStr) else address
+            if text is not None and not re.match(r"(?:https?|socks5h?)://[^\s/]", text):
+                raise ValueError("this is no address; write it as https://host:port")
+        return given
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older_name(cls, values: Any) -> Any:
+        return with_older_names(values, {f"{cls.vendor.provider}_base_url": "base_url"})
+
+    def arguments(self) -> dict[str, Any]:
+        """Return what the SDK's class is made with.
+
+        Raises:
+            ConfigError: There is no key.
+        """
+        given: dict[str, Any] = {"timeout": self.timeout, "max_retries": self.max_retries}
+        if self.api_key is not None:
+            given["api_key"] = self.api_key.get_secret_value()
+        if self.base_url is not None:
+            given["base_url"] = self.base_url.rstrip("/").removesuffix(self.added_path)
+        if self.headers:
+            given["default_headers"] = self.headers
+        return given
+
+    def settle(self, client: Any) -> None:
+        """Put right what the SDK's class read where it should not have."""
+
+    def address(self) -> str | None:
+        """Return where requests go, as far as it is known before a client is made."""
+        return self.base_url
+
+    def proxy(self) -> str | None:
+        """Return the proxy on the way to the server."""
+        proxy = self.http_client_proxies
+        if isinstance(proxy, dict):
+            by_scheme = {str(scheme): found for scheme, found in proxy.items()}
+            scheme = urlsplit(self.address() or "https://").scheme
+            proxy = by_scheme.get(f"{scheme}://", by_scheme.get("all://"))
+        return None if proxy is None else proxy.get_secret_value()
+
+    def secrets(self) -> list[str]:
+        """Return what must not be told."""
+        key = [] if self.api_key is None else [self.api_key.get_secret_value()]
+        return [*key, *self.headers.values()]
+
+
+def with_older_names(values: Any, names: Mapping[str, str]) -> Any:
+    """Return options under today's names.
+
+    Args:
+        values: What the user gave.
+        names: By older name, today's.
+    """
+    if not isinstance(values, Mapping):
+        return values
+    values = dict(values)
+    for older, name in names.items():
+        given = values.pop(older, None)
+        if given is None:
+            continue
+        if values.get(name) not in (None, given):
+            raise ValueError(f"{name} and {older} mean the same and differ; give one")
+        values[name] = given
+    return values
+
+
+def named_model(options: Any, default: str) -> str:
+    """Return the model to ask: the configured one, or the provider's.
+
+    Raises:
+        ConfigError: There is neither.
+    """
+    model: str = options.model or default
+    if not model:
+        raise ConfigError(
+            f"provider {options.vendor.provider!r}: model is missing: name the one that {options.address()} serves"
+        )
+    return model
+
+
+def without_key(vendor: Vendor, said: str = "") -> ConfigError:
+    """Return the error for a key that is missing."""
+    named = f"set {vendor.key}, or give api_key in its config" if vendor.key else "give api_key in its config"
+    return ConfigError(
+        f"provider {vendor.provider!r} has no key: {named} (any text will do for a server of your own at base_url "
+        f"that asks for none){f'; {said}' if said else ''}"
+    )
+
+
+def cleaned(value: Any) -> Any:
+    """Return messages without lone surrogates, which JSON in UTF-8 cannot hold."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, Mapping):
+        return {name: cleaned(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [cleaned(item) for item in value]
+    return value
+
+
+def without_ours(given: dict[str, Any], ours: tuple[str, ...]) -> dict[str, Any]:
+    """Return further arguments of a request, refusing those that the library sets."""
+    for name in ours:
+        if name in given:
+            raise ValueError(f"{name} is set by the library; leave it out")
+    return given
