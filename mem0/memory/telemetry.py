@@ -22,14 +22,11 @@ from collections import deque
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from mem0._version import __version__
 from mem0.types import Usage
 from mem0.utils.factory import EmbedderFactory, LlmFactory, VectorStoreFactory
-
-if TYPE_CHECKING:
-    from mem0.memory.operations import Parts
 
 logger = logging.getLogger("mem0.telemetry")
 
@@ -79,6 +76,14 @@ class TelemetryBase(ABC):
         """
 
 
+class Watched(Protocol):
+    """What a memory is made of, as far as its telemetry tells of it: of which class each part is."""
+
+    llm: Any
+    embedding_model: Any
+    vector_store: Any
+
+
 class AnonymousTelemetry(TelemetryBase):
     """Sends counts of use to a PostHog project; see :data:`FACTS` for all that is ever told.
 
@@ -93,7 +98,7 @@ class AnonymousTelemetry(TelemetryBase):
     def __init__(self, api_key: str | None = None, host: str | None = None) -> None:
         self._api_key = (api_key or os.environ.get("MEM0_TELEMETRY_KEY") or "").strip()
         self.host = (host or os.environ.get("MEM0_TELEMETRY_HOST") or _DEFAULT_HOST).strip()
-        self._parts: weakref.ref[Parts] | None = None
+        self._parts: weakref.ref[Watched] | None = None
 
     def __repr__(self) -> str:
         return f"AnonymousTelemetry(host={self.host!r}, {'with' if self.has_key else 'without'} a key)"
@@ -103,7 +108,7 @@ class AnonymousTelemetry(TelemetryBase):
         """Whether there is a project to send to."""
         return bool(self._api_key)
 
-    def watching(self, parts: Parts) -> AnonymousTelemetry:
+    def watching(self, parts: Watched) -> AnonymousTelemetry:
         """Return the same for one memory, to tell the names of its providers too."""
         bound = copy.copy(self)
         bound._parts = weakref.ref(parts)  # the parts hold this object: a cycle would keep an unclosed store open
@@ -135,7 +140,7 @@ class AnonymousTelemetry(TelemetryBase):
         )
 
 
-def chosen(telemetry: TelemetryBase | bool | None, configured: bool | None, parts: Parts) -> TelemetryBase | None:
+def chosen(telemetry: TelemetryBase | bool | None, configured: bool | None, parts: Watched) -> TelemetryBase | None:
     """Return what watches a memory, or ``None``, which is the default.
 
     Args:

@@ -30,7 +30,10 @@ LONGEST_EXIT = 10.0  # seconds; benchmarks/telemetry_exit.py says what it takes
 BEGIN = """
 import os, sys, threading, time
 from mem0 import Memory
-from mem0.testing import DeterministicEmbedding, memory
+from mem0.testing import DeterministicEmbedding
+
+def memory(**more):  # not the one of mem0.testing, in which telemetry is off whatever the environment says
+    return Memory(path=":memory:", embedder=DeterministicEmbedding(), **more)
 
 def threads():
     return [thread.name for thread in threading.enumerate() if thread.name == "mem0-telemetry"]
