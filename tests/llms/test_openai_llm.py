@@ -247,7 +247,7 @@ def test_a_call_can_be_cancelled(openai_server: OpenAIServer) -> None:
 
     async def asked(llm: OpenAILLM) -> None:
         asking = asyncio.create_task(llm.agenerate_response(HELLO))
-        while not openai_server.requests:
+        while not openai_server.requests:  # noqa: ASYNC110 - the server lives in another thread
             await asyncio.sleep(0.01)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
