@@ -48,11 +48,18 @@ _FUNCTION_WORDS = frozenset(
 _stemmer_lock = threading.Lock()
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
+# To the last @ of what stands between // and /, since a password may hold one.
+_LOGIN = re.compile(r"//[^/\s]*@")
 
 
 def clean(text: str) -> str:
     """Replace lone surrogates, which no UTF-8 file can hold, by U+FFFD; all else stays as it is."""
     return _SURROGATES.sub("\ufffd", text)
+
+
+def without_login(address: str) -> str:
+    """Return an address without the name and password that may stand before its host."""
+    return _LOGIN.sub("//", address)
 
 
 def same_text(text: str) -> str:

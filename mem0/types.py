@@ -71,7 +71,8 @@ class Record(NamedTuple):
 
 def own_notes(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what the library keeps in a payload for itself; rows of other programs have nothing."""
-    return payload.get("_mem0") or {}
+    notes = payload.get("_mem0")
+    return notes if isinstance(notes, Mapping) else {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ NEEDS = {
     "memory/test_telemetry.py": "posthog",
     "test_generated_docs.py": "anthropic",
     "vector_stores/test_qdrant.py": "qdrant_client",
+    "vector_stores/test_qdrant_commits.py": "qdrant_client",
     "vector_stores/test_qdrant_grpc.py": "qdrant_client",
     "vector_stores/test_qdrant_server.py": "qdrant_client",
 }

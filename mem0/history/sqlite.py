@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sqlite3
 import uuid
@@ -16,6 +17,8 @@ from mem0.history.base import HistoryBase, Intent
 from mem0.storage import Database, Migration, migrate
 from mem0.times import iso
 from mem0.types import HistoryDict, HistoryRow, Scope
+
+logger = logging.getLogger("mem0.history")
 
 _COLUMNS = "id, memory_id, prev_value, new_value, event, timestamp, is_deleted, collection, user_id, agent_id, run_id"
 
@@ -41,6 +44,8 @@ def _create(connection: sqlite3.Connection) -> None:
         raise StorageError(f"{path}: its table 'history' belongs to another program; it is left unchanged: name a path")
     if columns:
         connection.execute("ALTER TABLE history RENAME TO history_before")
+        for index in ("history_memory", "history_scope"):  # of the table that is renamed, if it had them
+            connection.execute(f"DROP INDEX IF EXISTS {index}")
     connection.execute(
         """CREATE TABLE history (
             seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -59,7 +64,9 @@ def _create(connection: sqlite3.Connection) -> None:
     )
     connection.execute("CREATE INDEX history_memory ON history (memory_id)")
     connection.execute("CREATE INDEX history_scope ON history (collection, user_id, agent_id, run_id)")
-    connection.execute("CREATE TABLE journal (id TEXT PRIMARY KEY, collection TEXT NOT NULL, content TEXT NOT NULL)")
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS journal (id TEXT PRIMARY KEY, collection TEXT NOT NULL, content TEXT NOT NULL)"
+    )
     if columns:
         sources = []
         for name in ("memory_id", "prev_value", "new_value", "event", "timestamp", "is_deleted"):
@@ -96,12 +103,26 @@ class SQLiteManager(HistoryBase):
         self.database = database or Database(db_path, busy_timeout=busy_timeout)
         try:
             migrate(self.database, "history", _MIGRATIONS)
+            self._take_back()
         except BaseException:
             self.close()
             raise
 
     def __repr__(self) -> str:
         return f"SQLiteManager({self.database.path!r})"
+
+    def _take_back(self) -> None:
+        """Take over once more a table that another program has made anew in its own layout: mem0ai does at opening."""
+        with self.database.read() as connection:
+            if "seq" in {row[1] for row in connection.execute("PRAGMA table_info(history)")}:
+                return
+        with self.database.transaction() as connection:
+            _create(connection)
+        logger.warning(
+            "%s: another program has made the history anew, and texts and scopes are missing from its older rows; "
+            "keep the history in a file of its own",
+            self.database.path,
+        )
 
     # -- the published methods ----------------------------------------------------------------------
 

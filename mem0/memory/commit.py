@@ -145,7 +145,10 @@ class Committer:
                 removed = self._record_deletions(outcomes, target, timestamp, purge)
                 self.store.apply(self.collection, _applied(outcomes), None)
             else:
-                outcomes = [self._deleted(outcome) for outcome in planned]
+                left = {*self.store.delete_each(self.collection, [outcome.change.id for outcome in planned])}
+                outcomes = [
+                    replace(outcome, status="failed") if outcome.change.id in left else outcome for outcome in planned
+                ]
                 removed = self._record_deletions(outcomes, target, timestamp, purge)
             return outcomes, removed
 
@@ -167,9 +170,17 @@ class Committer:
                         self.history.drop_intent(pending.id)
                     return self._clear(purge)
             except BaseException:
-                with self.history.transaction():
-                    self.history.drop_intent(intent.id)
+                if not self._is_gone():
+                    with self.history.transaction():
+                        self.history.drop_intent(intent.id)
                 raise
+
+    def _is_gone(self) -> bool:
+        """Tell whether a collection that was to be deleted is gone; then its history has to follow."""
+        try:
+            return self.store.col_info(self.collection) is None
+        except Exception:  # noqa: BLE001 - the error of the reset itself is on its way to the caller
+            return False  # not known: nobody shall find it deleted later who was told that it failed
 
     def recover(self) -> None:
         """Undo what a crash left half done; nothing to do where one transaction is enough."""
@@ -226,7 +237,8 @@ class Committer:
                     outcomes = plan()
                     if not _applied(outcomes):
                         return carry_out(outcomes)
-                    intent = Intent(str(uuid.uuid4()), self.ledger, _before(outcomes))
+                    made_it = self.store.embedder(self.collection) is None
+                    intent = Intent(str(uuid.uuid4()), self.ledger, _before(outcomes, made_it=made_it))
                     self.history.put_intent(intent)
                 try:
                     with self._translated(), self.history.transaction():
@@ -264,11 +276,15 @@ class Committer:
         """Undo what is written down and not finished: whoever wrote it would be holding the lock now."""
         for intent in self.history.intents(self.ledger):
             content = json.loads(intent.content)
+            info = self.store.col_info(self.collection)
             if "reset" in content:
                 self._clear(content["unclaimed"])
-            else:
+            elif info is not None:  # else somebody deleted the collection, and there is nothing to put right
                 for row in content["rows"]:
                     self._restore(row["id"], row["payload"], row["vector"])
+                if content.get("made_it") and not (self.store.col_info(self.collection) or info)["count"]:
+                    # It came with this commit, and would hold later ones to this embedder.
+                    self.store.delete_col(self.collection)
             self.history.drop_intent(intent.id)
 
     def _restore(self, id: str, payload: dict[str, Any] | None, vector: list[float] | None) -> None:
@@ -299,17 +315,9 @@ class Committer:
             rows = [row for row in listed if target.covers(row.payload)]
             if not self.shares_file:
                 # The journal needs the vectors too, to bring the rows back.
-                rows = [self.store.get(self.collection, row.id) for row in rows if row is not None]
+                whole = {row.id: row for row in self.store.get_each(self.collection, [row.id for row in rows if row])}
+                rows = [whole.get(row.id, row) for row in rows if row is not None]
         return [Outcome(Change("DELETE", row.id), previous=row) for row in rows if row is not None]
-
-    def _deleted(self, outcome: Outcome) -> Outcome:
-        try:
-            self.store.delete(self.collection, outcome.change.id)
-        except Exception:  # noqa: BLE001 - the caller gets the id among `failed`
-            # A store may fail after it has deleted: what counts is whether the row is gone.
-            if self.store.get(self.collection, outcome.change.id) is not None:
-                return replace(outcome, status="failed")
-        return outcome
 
     def _record_deletions(self, outcomes: list[Outcome], target: str | Scope, timestamp: str, purge: bool) -> int:
         """Record the deletions, or with ``purge`` remove the history of everything that is gone."""
@@ -342,17 +350,23 @@ def _applied(outcomes: Sequence[Outcome]) -> list[Change]:
     return [outcome.change for outcome in _succeeded(outcomes)]
 
 
-def _before(outcomes: Sequence[Outcome]) -> str:
-    """Return, as JSON, the rows a commit touches as they are before it; ``null`` where there is none yet."""
+def _before(outcomes: Sequence[Outcome], *, made_it: bool) -> str:
+    """Return, as JSON, the rows a commit touches as they are before it; ``null`` where there is none yet.
+
+    Args:
+        outcomes: What the commit does.
+        made_it: Whether there is no collection before it.
+    """
     rows: dict[str, Record | None] = {}
     for outcome in _succeeded(outcomes):
         rows.setdefault(outcome.change.id, outcome.previous)
     return json.dumps(
         {
+            "made_it": made_it,
             "rows": [
                 {"id": id, "payload": row and row.payload, "vector": row and _plain(row.vector)}
                 for id, row in rows.items()
-            ]
+            ],
         }
     )
 

@@ -25,6 +25,7 @@ from mem0.memory.operations import (
     Get,
     List,
     ReadHistory,
+    Recover,
     Reset,
     Verb,
 )
@@ -95,6 +96,7 @@ def update(
     memory_id: str, scope: Scope, *, text: str | None, metadata: Mapping[str, Any], now: str
 ) -> Verb[MemoryDict]:
     """Change a memory's text, metadata, or both."""
+    yield Recover()
     embedded: Any = None
     for _ in range(_ATTEMPTS):
         row: Record = yield from _present(memory_id, scope)
@@ -127,6 +129,7 @@ def update(
 
 def delete(memory_id: str, scope: Scope, *, purge: bool) -> Verb[DeletionDict]:
     """Delete one memory; with ``purge`` also one that was deleted before, from the history."""
+    yield Recover()
     row = yield Get(memory_id)
     if row is None and purge:
         # Of a memory that is gone, the history says whose it was.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from mem0.memory.payloads import fingerprint_of, version
+from mem0.memory.payloads import fingerprint_of, notes_fit, version
 from mem0.times import expires_at
 from mem0.types import Change, Outcome, Record, Scope
 
@@ -67,9 +67,9 @@ def marks_of(changes: Iterable[Change]) -> dict[str, Scope]:
 
 
 def by_fingerprint(rows: Iterable[Record]) -> dict[str, list[Record]]:
-    """Return rows by the text they hold, as :func:`decide` wants them."""
+    """Return rows by the text they hold, as :func:`decide` wants them; a fingerprint of another text is none."""
     found: dict[str, list[Record]] = {}
-    for row in rows:
+    for row in filter(lambda row: notes_fit(row.payload), rows):
         found.setdefault(row.payload["_mem0"]["fingerprint"], []).append(row)
     return found
 

@@ -240,8 +240,7 @@ class Fetch(_StoreOperation):
         return store.fetch(name, self.keys)
 
     async def ask_async(self, store: Any, name: str) -> Sequence[Record | None]:
-        # What is not in the candidates themselves is brought by a thread.
-        rows: Sequence[Record | None] = await in_thread(self.ask, store, name)
+        rows: Sequence[Record | None] = await store.afetch(name, self.keys)
         return rows
 
 
@@ -271,12 +270,26 @@ class List(_StoreOperation):
     stage = "fetch"
 
     def ask(self, store: VectorStoreBase, name: str) -> tuple[list[Record], int]:
-        rows = store.list(name, self.filters, self.limit, self.offset, alive_at=self.alive_at)
-        return rows, store.count(name, self.filters, alive_at=self.alive_at)
+        return store.page(name, self.filters, self.limit, self.offset, alive_at=self.alive_at)
 
     async def ask_async(self, store: Any, name: str) -> tuple[list[Record], int]:
-        rows = await store.alist(name, self.filters, self.limit, self.offset, alive_at=self.alive_at)
-        return rows, await store.acount(name, self.filters, alive_at=self.alive_at)
+        found: tuple[list[Record], int] = await store.apage(
+            name, self.filters, self.limit, self.offset, alive_at=self.alive_at
+        )
+        return found
+
+
+@dataclass(frozen=True)
+class Recover(Operation):
+    """Undo what an earlier commit left half done, before something is decided on what is read.
+
+    Where nothing is pending, that is one look into the history's own file.
+    """
+
+    stage = "commit"
+
+    def run(self, parts: Parts) -> None:
+        parts.committer.recover()
 
 
 @dataclass(frozen=True)

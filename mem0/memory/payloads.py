@@ -123,8 +123,22 @@ def with_notes(payload: Mapping[str, Any], *, understood: bool, cut: bool) -> di
 
 
 def version(payload: Mapping[str, Any]) -> int:
-    """Return how often a memory was written; rows of other programs count as written once."""
-    return int(own_notes(payload).get("version", 1))
+    """Return how often a memory was written; rows of other programs count as written once.
+
+    Of a row that another program changed since, a number that no count is: it tells its text from any other.
+    """
+    if notes_fit(payload):
+        return int(own_notes(payload).get("version", 1))
+    return -1 - int(text_hash(str(payload.get("data")))[:12], 16)
+
+
+def notes_fit(payload: Mapping[str, Any]) -> bool:
+    """Tell whether what is noted of a row is of the text that it has; another program may have changed that since."""
+    ours = own_notes(payload)
+    if "fingerprint" not in ours:
+        return True
+    role = payload.get("role") if ours.get("turn") else None
+    return bool(ours["fingerprint"] == fingerprint(str(payload.get("data")), Scope.of(payload), role))
 
 
 def fingerprint_of(change: Change) -> str | None:
@@ -153,6 +167,6 @@ def public(record: Record) -> MemoryDict:
 
 
 def _without_derived(payload: Mapping[str, Any]) -> Mapping[str, Any]:
-    if "_mem0" in payload or _DERIVED_BY_MEM0AI not in payload:
+    if _DERIVED_BY_MEM0AI not in payload or ("_mem0" in payload and notes_fit(payload)):
         return payload
     return {key: value for key, value in payload.items() if key != _DERIVED_BY_MEM0AI}

@@ -171,7 +171,8 @@ def capture_event(event: str, memory: Any, additional: Mapping[str, Any] | None 
         memory: The ``Memory`` or ``AsyncMemory``.
         additional: What to tell of it; whatever is not in :data:`COUNTS`, or not a whole number, is left out.
     """
-    _tell(getattr(getattr(memory, "_parts", None), "telemetry", None), event, _counts(additional or {}))
+    facts = _counts(additional) if isinstance(additional, Mapping) else {}
+    _tell(getattr(getattr(memory, "_parts", None), "telemetry", None), event, facts)
 
 
 def report(telemetry: TelemetryBase | None, verb: str, result: Any, usage: Usage) -> None:

@@ -148,7 +148,7 @@ class VectorStoreBase(ABC):
 
     @property
     def awaits(self) -> bool:
-        """Whether it can be awaited: then it has ``aget``, ``alist``, ``acount`` and ``acandidates`` too."""
+        """Whether it can be awaited: then it has ``aget``, ``apage``, ``acandidates`` and ``afetch`` too."""
         return False
 
     @property
@@ -195,6 +195,34 @@ class VectorStoreBase(ABC):
     def count(self, name: str, filters: Mapping[str, Any] | None = None, *, alive_at: float | None = None) -> int:
         """Return how many rows match."""
         return len(self.list(name, filters, limit=None, alive_at=alive_at))
+
+    def page(
+        self,
+        name: str,
+        filters: Mapping[str, Any] | None = None,
+        limit: int | None = 100,
+        offset: int = 0,
+        *,
+        alive_at: float | None = None,
+    ) -> tuple[Rows, int]:
+        """Return what :meth:`list` and :meth:`count` do, for a store that reads once for both."""
+        return self.list(name, filters, limit, offset, alive_at=alive_at), self.count(name, filters, alive_at=alive_at)
+
+    def get_each(self, name: str, vector_ids: Sequence[str]) -> Rows:
+        """Return the rows with these ids, with their vectors; an unknown id has none."""
+        return [row for row in (self.get(name, id) for id in vector_ids) if row is not None]
+
+    def delete_each(self, name: str, vector_ids: Sequence[str]) -> Sequence[str]:
+        """Delete rows, as many as can be, and return the ids of those that are still there."""
+        left = []
+        for id in vector_ids:
+            try:
+                self.delete(name, id)
+            except Exception:  # noqa: BLE001 - the caller gets the id
+                # A store may fail after it has deleted: what counts is whether the row is gone.
+                if self.get(name, id) is not None:
+                    left.append(id)
+        return left
 
     def delete_where(self, name: str, filters: Mapping[str, Any]) -> int:
         """Delete the rows that match and return how many there were."""

@@ -7,6 +7,7 @@ payload, as collections of mem0ai have it: those open as they are, without a key
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -17,14 +18,14 @@ from qdrant_client import models
 from mem0.configs.base import data_folder, options_from
 from mem0.exceptions import ConfigError, StorageError, ValidationError
 from mem0.filters import parse_filters
-from mem0.times import said_at
+from mem0.times import new_id, said_at
 from mem0.types import Embedder, Record, Scope, own_notes
 from mem0.vector_stores import qdrant_keyword as keyword
 from mem0.vector_stores import qdrant_layout as layouts
 from mem0.vector_stores.base import Candidates, Query, Rows, VectorStoreBase, checked_vector
 from mem0.vector_stores.qdrant_filters import Pushed, pushed
 from mem0.vector_stores.qdrant_layout import Layout
-from mem0.vector_stores.qdrant_search import candidates, nearest, scrolled
+from mem0.vector_stores.qdrant_search import candidates, native, nearest, scrolled
 from mem0.wire.qdrant import Call, Calls, QdrantConnection, QdrantLine
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ Answer = TypeVar("Answer")
 
 # Points, or operations, in one request.
 _PAGE = 256
+
+# Seconds for which it is believed that a collection is built as it was found: others may build it anew.
+_LAYOUT_HOLDS = 30.0
 
 
 class QdrantConfig(QdrantConnection):
@@ -62,7 +66,7 @@ class Qdrant(VectorStoreBase):
     def __init__(self, config: QdrantConfig | Mapping[str, Any] | None = None, **options: Any) -> None:
         self.config = options_from(QdrantConfig, config, options, "vector_store 'qdrant' config")
         self._line = QdrantLine(self.config, str(data_folder() / "qdrant"))
-        self._layouts: dict[str, Layout] = {}
+        self._layouts: dict[str, tuple[float, Layout]] = {}
         self.client = self._line.client
 
     def __repr__(self) -> str:
@@ -115,7 +119,7 @@ class Qdrant(VectorStoreBase):
 
     def embedder(self, name: str) -> Embedder | None:
         def calls() -> Calls[Embedder | None]:
-            layout = yield from self._layout(name)
+            layout = yield from self._layout(name, anew=True)
             if layout is None:
                 return None
             return Embedder(layout.size, layout.record.get("model"), layout.record.get("provider"))
@@ -132,14 +136,14 @@ class Qdrant(VectorStoreBase):
         """
 
         def calls() -> Calls[int]:
-            layout = yield from self._layout(name)
+            layout = yield from self._layout(name, anew=True)
             if layout is None:
                 raise StorageError(f"Qdrant at {self._line.where} has no collection {name!r}")
             if not layout.has_keyword:
                 if not hasattr(self.client, "create_vector_name"):
                     raise StorageError("add_keyword_leg needs a newer qdrant-client: pip install -U qdrant-client")
                 yield from layouts.keyword_added(name)
-                self._layouts[name] = layout._replace(has_keyword=True)
+                self._layouts.pop(name, None)
             done = 0
             for page in _pages((yield from scrolled(name, None)), _PAGE):
                 vectors = [(row.id, keyword.document(row.payload)) for row in page]
@@ -163,7 +167,7 @@ class Qdrant(VectorStoreBase):
         ids: Sequence[str] | None = None,
     ) -> None:
         payloads = [{} for _ in vectors] if payloads is None else payloads
-        ids = [str(uuid.uuid4()) for _ in vectors] if ids is None else ids
+        ids = [new_id() for _ in vectors] if ids is None else ids
         if not len(vectors) == len(payloads) == len(ids):
             raise ValidationError(f"{len(vectors)} vectors, {len(payloads)} payloads and {len(ids)} ids do not match")
         rows = [*zip(ids, vectors, payloads, strict=True)]
@@ -195,6 +199,29 @@ class Qdrant(VectorStoreBase):
 
         self._run(name, calls)
 
+    def delete_each(self, name: str, vector_ids: Sequence[str]) -> Sequence[str]:
+        def calls() -> Calls[None]:
+            if (yield from self._layout(name)) is not None:
+                yield from self._operate(name, [_deleting(page) for page in _pages(vector_ids, _PAGE)])
+
+        try:
+            self._run(name, calls)
+        except StorageError:
+            return [row.id for row in self.get_each(name, vector_ids)]
+        return []
+
+    def get_each(self, name: str, vector_ids: Sequence[str]) -> Rows:
+        def calls() -> Calls[Rows]:
+            layout = yield from self._layout(name)
+            if layout is None:
+                return []
+            found: Rows = []
+            for page in _pages([id for id in vector_ids if _is_point_id(id)], _PAGE):
+                found += yield from _retrieved(name, layout, page)
+            return found
+
+        return self._run(name, calls)
+
     def delete_where(self, name: str, filters: Mapping[str, Any]) -> int:
         def calls() -> Calls[int]:
             if (yield from self._layout(name)) is None:
@@ -208,12 +235,11 @@ class Qdrant(VectorStoreBase):
 
     def apply(self, name: str, changes: Sequence[Change], embedder: Embedder | None) -> None:
         def calls() -> Calls[None]:
-            layout = yield from self._layout(name)
-            if layout is None and embedder is not None:
-                layout = yield from self._create(name, embedder)
+            if embedder is not None:
+                yield from self._create(name, embedder)
             if not changes:
                 return
-            layout = layout or (yield from self._known(name))
+            layout = yield from self._known(name)
             operations: list[Any] = []
             for change in changes:
                 if change.event == "DELETE":
@@ -258,9 +284,10 @@ class Qdrant(VectorStoreBase):
         *,
         alive_at: float | None = None,
     ) -> Rows:
-        return self._run(name, lambda: self._listed(name, filters, limit, offset, alive_at))
+        rows, _ = self._run(name, lambda: self._paged(name, filters, limit, offset, alive_at))
+        return rows
 
-    async def alist(
+    def page(
         self,
         name: str,
         filters: Mapping[str, Any] | None = None,
@@ -268,18 +295,23 @@ class Qdrant(VectorStoreBase):
         offset: int = 0,
         *,
         alive_at: float | None = None,
-    ) -> Rows:
-        """Do what :meth:`list` does, awaiting."""
-        return await self._arun(name, lambda: self._listed(name, filters, limit, offset, alive_at))
+    ) -> tuple[Rows, int]:
+        return self._run(name, lambda: self._paged(name, filters, limit, offset, alive_at))
+
+    async def apage(
+        self,
+        name: str,
+        filters: Mapping[str, Any] | None = None,
+        limit: int | None = 100,
+        offset: int = 0,
+        *,
+        alive_at: float | None = None,
+    ) -> tuple[Rows, int]:
+        """Do what :meth:`page` does, awaiting."""
+        return await self._arun(name, lambda: self._paged(name, filters, limit, offset, alive_at))
 
     def count(self, name: str, filters: Mapping[str, Any] | None = None, *, alive_at: float | None = None) -> int:
         return self._run(name, lambda: self._counted(name, filters, alive_at))
-
-    async def acount(
-        self, name: str, filters: Mapping[str, Any] | None = None, *, alive_at: float | None = None
-    ) -> int:
-        """Do what :meth:`count` does, awaiting."""
-        return await self._arun(name, lambda: self._counted(name, filters, alive_at))
 
     def with_fingerprint(self, name: str, fingerprints: Mapping[str, Scope]) -> Rows:
         def held(row: Record) -> bool:
@@ -297,6 +329,10 @@ class Qdrant(VectorStoreBase):
 
     def candidates(self, name: str, query: Query) -> Candidates:
         return self._run(name, lambda: self._candidates(name, query))
+
+    async def afetch(self, name: str, keys: Sequence[Any]) -> Sequence[Record | None]:
+        """Do what :meth:`fetch` does: a candidate is its own row."""
+        return self.fetch(name, keys)
 
     async def acandidates(self, name: str, query: Query) -> Candidates:
         """Do what :meth:`candidates` does, awaiting."""
@@ -329,25 +365,36 @@ class Qdrant(VectorStoreBase):
 
         return begin
 
-    def _layout(self, name: str) -> Calls[Layout | None]:
-        """Ask how a collection is built; ``None`` where there is none."""
-        known = self._layouts.get(name)
-        if known is not None:
+    def _layout(self, name: str, *, anew: bool = False) -> Calls[Layout | None]:
+        """Ask how a collection is built; ``None`` where there is none.
+
+        Args:
+            name: The collection.
+            anew: Whether what was found out before does not count: others may have made it anew.
+        """
+        since, known = self._layouts.get(name, (0.0, None))
+        if known is not None and not anew and time.monotonic() - since < _LAYOUT_HOLDS:
             return known
         layout = yield from layouts.found(name)
-        if layout is not None:
-            self._layouts[name] = layout
+        if layout is None:
+            self._layouts.pop(name, None)
+        else:
+            self._layouts[name] = (time.monotonic(), layout)
         return layout
 
     def _known(self, name: str) -> Calls[Layout]:
         layout = yield from self._layout(name)
         if layout is None:
             raise StorageError(f"Qdrant at {self._line.where} has no collection {name!r}; create_col() makes it")
+        if layout.unindexed and not self._line.is_local:
+            yield from layouts.indexed(name, layout.unindexed)
+            layout = layout._replace(unindexed=())
+            self._layouts[name] = (time.monotonic(), layout)
         return layout
 
     def _create(self, name: str, embedder: Embedder) -> Calls[Layout]:
         if (yield from self._layout(name)) is None:
-            yield from layouts.created(name, embedder, on_disk=self.config.on_disk, indexed=not self._line.is_local)
+            yield from layouts.created(name, embedder, on_disk=self.config.on_disk)
         return (yield from self._known(name))
 
     def _operate(self, name: str, operations: Sequence[Any]) -> Calls[None]:
@@ -362,7 +409,7 @@ class Qdrant(VectorStoreBase):
         return models.PointStruct(id=_point_id(id), vector=vectors, payload=dict(payload))
 
     def _updating(self, layout: Layout, id: str, vector: Any, payload: Mapping[str, Any] | None) -> Sequence[Any]:
-        """Return what replaces a row's vector and payload; vectors that other programs gave it stay."""
+        """Return what replaces a row's vector and payload."""
         point = _point_id(id)
         operations: list[Any] = []
         vectors: dict[str, Any] = {}
@@ -372,6 +419,9 @@ class Qdrant(VectorStoreBase):
             vectors.update(_sparse(layout, payload))
             replaced = models.SetPayload(payload=dict(payload), points=[point])
             operations.append(models.OverwritePayloadOperation(overwrite_payload=replaced))
+            if layout.others:  # made of the old text, by a program that will make them anew
+                stale = models.DeleteVectors(points=[point], vector=[*layout.others])
+                operations.append(models.DeleteVectorsOperation(delete_vectors=stale))
         if vectors:
             points = [models.PointVectors(id=point, vector=vectors)]
             operations.append(models.UpdateVectorsOperation(update_vectors=models.UpdateVectors(points=points)))
@@ -381,9 +431,8 @@ class Qdrant(VectorStoreBase):
         layout = yield from self._layout(name)
         if layout is None or not _is_point_id(id):
             return None
-        arguments = {"collection_name": name, "ids": [id], "with_payload": True, "with_vectors": True}
-        found = yield Call("retrieve", arguments)
-        return _record(found[0], layout) if found else None
+        found = yield from _retrieved(name, layout, [id])
+        return found[0] if found else None
 
     def _candidates(self, name: str, query: Query) -> Calls[Candidates]:
         layout = yield from self._layout(name)
@@ -391,15 +440,16 @@ class Qdrant(VectorStoreBase):
             return Candidates([], {})
         return (yield from candidates(name, layout, query))
 
-    def _listed(
+    def _paged(
         self, name: str, filters: Mapping[str, Any] | None, limit: int | None, offset: int, alive_at: float | None
-    ) -> Calls[Rows]:
+    ) -> Calls[tuple[Rows, int]]:
         condition = parse_filters(filters)
         if (yield from self._layout(name)) is None:
-            return []
+            return [], 0
         found = yield from scrolled(name, pushed(condition), filters, alive_at)
-        found.sort(key=lambda row: said_at(row.payload), reverse=True)
-        return found[offset:] if limit is None else found[offset : offset + limit]
+        # Ids of memories are in order of insertion, as far as a clock can tell.
+        found.sort(key=lambda row: (said_at(row.payload), row.id), reverse=True)
+        return found[offset:] if limit is None else found[offset : offset + limit], len(found)
 
     def _counted(self, name: str, filters: Mapping[str, Any] | None, alive_at: float | None) -> Calls[int]:
         push = pushed(parse_filters(filters))
@@ -423,7 +473,13 @@ def _upserting(points: Sequence[Any]) -> Any:
 
 
 def _deleting(ids: Sequence[str]) -> Any:
-    return models.DeleteOperation(delete=models.PointIdsList(points=[*ids]))
+    return models.DeleteOperation(delete=models.PointIdsList(points=native(ids)))
+
+
+def _retrieved(name: str, layout: Layout, ids: Sequence[str]) -> Calls[Rows]:
+    arguments = {"collection_name": name, "ids": native(ids), "with_payload": True, "with_vectors": True}
+    points = yield Call("retrieve", arguments)
+    return [_record(point, layout) for point in points]
 
 
 def _record(point: Any, layout: Layout) -> Record:
@@ -434,17 +490,21 @@ def _record(point: Any, layout: Layout) -> Record:
 
 
 def _is_point_id(id: str) -> bool:
-    """Tell whether Qdrant takes a text as a point's id: UUIDs only, as memories have them."""
+    """Tell whether Qdrant takes a text as a point's id: a UUID, as memories have them, or a whole number."""
+    if id.isdecimal():
+        return id == str(int(id)) and int(id) < 2**64
     try:
         return str(uuid.UUID(id)) == id
     except ValueError:
         return False
 
 
-def _point_id(id: str) -> str:
+def _point_id(id: str) -> Any:
     if not _is_point_id(id):
-        raise ValidationError(f"row {id!r}: an id is a UUID in Qdrant, in small letters with hyphens")
-    return id
+        raise ValidationError(
+            f"row {id!r}: an id is a UUID in Qdrant, in small letters with hyphens, or a whole number"
+        )
+    return native([id])[0]
 
 
 def _pages(items: Sequence[Any], size: int) -> Iterator[Any]:

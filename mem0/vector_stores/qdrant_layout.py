@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from qdrant_client import models
@@ -10,7 +10,7 @@ from qdrant_client import models
 from mem0.exceptions import StorageError
 from mem0.types import SCOPE_KEYS, Embedder
 from mem0.vector_stores.qdrant_keyword import KEYWORD
-from mem0.wire.qdrant import Call, Calls
+from mem0.wire.qdrant import Call, Calls, CollectionGoneError
 
 # Where the record of the embedder is kept: in the collection's metadata, which servers have since 1.16.
 _RECORD = "mem0"
@@ -26,12 +26,16 @@ class Layout(NamedTuple):
         size: Size of its vectors.
         dense: Name of the vector; mem0ai and this library use the one without a name.
         has_keyword: Whether it has our sparse vector.
+        others: Names of sparse vectors that other programs keep in it.
+        unindexed: What is filtered by and has no index.
         record: What is recorded of the embedder.
     """
 
     size: int
     dense: str
     has_keyword: bool
+    others: tuple[str, ...]
+    unindexed: tuple[str, ...]
     record: Mapping[str, Any]
 
 
@@ -41,9 +45,11 @@ def found(name: str) -> Calls[Layout | None]:
     Raises:
         StorageError: Memories cannot be kept in it.
     """
-    if not (yield Call("collection_exists", {"collection_name": name})):
+    try:
+        info = yield Call("get_collection", {"collection_name": name})
+    except CollectionGoneError:
         return None
-    config = (yield Call("get_collection", {"collection_name": name})).config
+    config = info.config
     vectors = config.params.vectors
     named = vectors if isinstance(vectors, dict) else {"": vectors}
     if len(named) != 1:
@@ -58,17 +64,19 @@ def found(name: str) -> Calls[Layout | None]:
             "collection_name"
         )
     record = (getattr(config, "metadata", None) or {}).get(_RECORD) or {}
-    return Layout(parameters.size, dense, KEYWORD in (config.params.sparse_vectors or {}), record)
+    sparse = {*(config.params.sparse_vectors or {})}
+    unindexed = tuple(key for key in _INDEXED if key not in (info.payload_schema or {}))
+    others = tuple(sorted(sparse - {KEYWORD}))
+    return Layout(parameters.size, dense, KEYWORD in sparse, others, unindexed, record)
 
 
-def created(name: str, embedder: Embedder, *, on_disk: bool, indexed: bool) -> Calls[None]:
+def created(name: str, embedder: Embedder, *, on_disk: bool) -> Calls[None]:
     """Make a collection; where another process is faster, there is one all the same.
 
     Args:
         name: Its name.
         embedder: What makes its vectors, to be recorded.
         on_disk: Whether a server keeps the vectors on disk.
-        indexed: Whether to index what is filtered by; the engine inside a process has no indexes.
     """
     arguments = {
         "collection_name": name,
@@ -83,7 +91,11 @@ def created(name: str, embedder: Embedder, *, on_disk: bool, indexed: bool) -> C
     except StorageError:
         if not (yield Call("collection_exists", {"collection_name": name})):
             raise
-    for key in _INDEXED if indexed else ():
+
+
+def indexed(name: str, keys: Sequence[str]) -> Calls[None]:
+    """Have a server index what is filtered by; the engine inside a process has no indexes."""
+    for key in keys:
         schema = models.KeywordIndexParams(
             type=models.KeywordIndexType.KEYWORD, is_tenant=True if key == "user_id" else None
         )

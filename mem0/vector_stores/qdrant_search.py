@@ -114,11 +114,13 @@ def _scored(asked: _Asked, rows: Rows, skipped: Mapping[str, str]) -> Calls[Cand
     """Return candidates with what each leg says of each, whichever brought it."""
     if not rows:
         return Candidates([], {}, skipped)
-    requests = asked.requests(len(rows), [row.id for row in rows], with_payload=False)
+    ids = [row.id for row in rows]
+    requests = asked.requests(len(rows), ids, with_payload=False)
     probes = asked.probes() if "keyword" in requests else {}
     legs: dict[str, Any] = {}
     if requests:
-        arguments = {"collection_name": asked.name, "requests": [*requests.values(), *probes.values()]}
+        every = [*requests.values(), *([asked.holders(ids)] if "keyword" in requests else []), *probes.values()]
+        arguments = {"collection_name": asked.name, "requests": every}
         answers = yield Call("query_batch_points", arguments)
         scores = {
             leg: {str(point.id): point.score for point in answer.points}
@@ -131,9 +133,13 @@ def _scored(asked: _Asked, rows: Rows, skipped: Mapping[str, str]) -> Calls[Cand
             legs["dense"] = np.where(understood, cosines.clip(0, 1), np.nan).astype(np.float32)
         if "keyword" in scores:
             counted = yield Call("count", {"collection_name": asked.name, "exact": False})
-            idf = _idf(probes, answers[len(requests) :], counted.count)
+            holders = {str(point.id) for point in answers[len(requests)].points}
+            idf = _idf(probes, answers[len(requests) + 1 :], counted.count)
             best = keyword.perfect(asked.question, idf)
-            found = np.array([scores["keyword"].get(row.id, 0.0) for row in rows], dtype=np.float32)
+            silent = [0.0 if row.id in holders else np.nan for row in rows]  # no word in common, or no words at all
+            found = np.array(
+                [scores["keyword"].get(row.id, none) for row, none in zip(rows, silent, strict=True)], dtype=np.float32
+            )
             legs["keyword"] = (found / np.float32(best)).clip(0, 1).astype(np.float32)
     if not legs:
         legs["dense"] = np.full(len(rows), np.nan, dtype=np.float32)
@@ -167,7 +173,7 @@ class _Asked(NamedTuple):
 
     def requests(self, limit: int, ids: list[str] | None, *, with_payload: bool) -> dict[str, models.QueryRequest]:
         """Return a request for each leg, by its name; with ids, about these points only."""
-        condition = self.push.filter if ids is None else models.Filter(must=[models.HasIdCondition(has_id=[*ids])])
+        condition = self.push.filter if ids is None else models.Filter(must=[models.HasIdCondition(has_id=native(ids))])
         common: dict[str, Any] = {"filter": condition, "limit": limit, "with_payload": with_payload}
         requests = {}
         if self.vector is not None:
@@ -177,13 +183,20 @@ class _Asked(NamedTuple):
             requests["keyword"] = models.QueryRequest(query=sparse, using=keyword.KEYWORD, **common)
         return requests
 
+    def holders(self, ids: list[str]) -> models.QueryRequest:
+        """Return a request for those of some points that have a sparse vector of ours."""
+        having: list[Any] = [
+            models.HasIdCondition(has_id=native(ids)),
+            models.HasVectorCondition(has_vector=keyword.KEYWORD),
+        ]
+        return models.QueryRequest(filter=models.Filter(must=having), limit=len(ids), with_payload=False)
+
     def probes(self) -> dict[int, models.QueryRequest]:
-        """Return, by word, a request for the best point that has it: its score tells the word's idf."""
+        """Return, by word, a request for the best point of all that has it: its score tells the word's idf."""
         return {
             word: models.QueryRequest(
                 query=models.SparseVector(indices=[word], values=[1.0]),
                 using=keyword.KEYWORD,
-                filter=self.push.filter,
                 limit=1,
                 with_vector=[keyword.KEYWORD],
             )
@@ -202,3 +215,8 @@ def _idf(probes: Mapping[int, Any], answers: Sequence[Any], count: int) -> dict[
             if weight:
                 found[word] = point.score / weight
     return found
+
+
+def native(ids: Sequence[str]) -> list[Any]:
+    """Return ids as Qdrant has them: UUIDs as memories have them, or the whole numbers of other programs."""
+    return [int(id) if id.isdecimal() else id for id in ids]

@@ -146,7 +146,7 @@ def _text(payload: Mapping[str, Any], key: str) -> str | None:
 def _json(payload: dict[str, Any]) -> str:
     for key in RESERVED_KEYS[:-1]:
         _text(payload, key)
-    if not isinstance(own_notes(payload), dict):
+    if not isinstance(payload.get("_mem0", {}), dict):
         raise ValidationError(f"payload key '_mem0' is {payload['_mem0']!r}; it is the library's own, a dict")
     try:
         return json.dumps(payload, allow_nan=False, separators=(",", ":"))

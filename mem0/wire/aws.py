@@ -21,8 +21,9 @@ from botocore.parsers import ResponseParserError
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mem0.exceptions import ClosedError, ConfigError, EmbeddingError, ProviderError
+from mem0.text import without_login
 from mem0.wire.connection import Secret, with_older_names
-from mem0.wire.failures import Failure, Vendor, hidden, without_login
+from mem0.wire.failures import Failure, Vendor, hidden
 
 _OLDER_NAMES = {"aws_region": "region", "aws_profile": "profile", "base_url": "endpoint_url"}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -124,8 +123,3 @@ def hidden(text: str, secrets: Iterable[str | None]) -> str:
         if secret:
             text = text.replace(secret, "***")
     return text
-
-
-def without_login(address: str) -> str:
-    """Return an address without name and password."""
-    return re.sub("//[^/@]*@", "//", address)

@@ -21,8 +21,9 @@ import pydantic
 from google.genai import errors
 
 from mem0.exceptions import ClosedError, ProviderError
+from mem0.text import without_login
 from mem0.wire.connection import Connection, without_key
-from mem0.wire.failures import Failure, Vendor, hidden, without_login
+from mem0.wire.failures import Failure, Vendor, hidden
 from mem0.wire.loops import AsyncClients
 
 _ADDRESS = "https://generativelanguage.googleapis.com"

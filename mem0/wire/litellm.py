@@ -16,9 +16,10 @@ import openai
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mem0.exceptions import ClosedError, ProviderError
+from mem0.text import without_login
 from mem0.wire.connection import Secret, with_older_names
 from mem0.wire.environment import environment
-from mem0.wire.failures import Failure, Vendor, hidden, without_login
+from mem0.wire.failures import Failure, Vendor, hidden
 from mem0.wire.retries import pauses
 from mem0.wire.sdk import failure_of
 

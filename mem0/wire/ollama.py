@@ -18,8 +18,9 @@ import pydantic
 from pydantic import Field
 
 from mem0.exceptions import ClosedError, ConfigError, ProviderError
+from mem0.text import without_login
 from mem0.wire.connection import Connection
-from mem0.wire.failures import Failure, Vendor, hidden, without_login
+from mem0.wire.failures import Failure, Vendor, hidden
 from mem0.wire.loops import AsyncClients
 from mem0.wire.retries import pauses
 

@@ -7,11 +7,13 @@ for asyncio.  The embedded engine is not made for several threads, so only one a
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import threading
 import time
-from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, nullcontext
+import uuid
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
@@ -31,8 +33,9 @@ from mem0.exceptions import (
     StorageUnavailableError,
     retryable_status,
 )
+from mem0.text import without_login
 from mem0.wire.connection import Secret
-from mem0.wire.failures import hidden, without_login
+from mem0.wire.failures import hidden
 from mem0.wire.loops import AsyncClients
 from mem0.wire.retries import pauses
 
@@ -42,15 +45,26 @@ _IN_MEMORY = ":memory:"
 
 # What a gRPC server's codes are in HTTP's terms; the names are those of `grpc.StatusCode`.
 _OF_GRPC = {
-    "UNAUTHENTICATED": 401,
-    "PERMISSION_DENIED": 403,
-    "NOT_FOUND": 404,
-    "INVALID_ARGUMENT": 400,
-    "RESOURCE_EXHAUSTED": 429,
+    "ABORTED": 503,
+    "ALREADY_EXISTS": 409,
+    "CANCELLED": 503,
+    "DATA_LOSS": 422,
     "DEADLINE_EXCEEDED": 504,
-    "UNAVAILABLE": 503,
+    "FAILED_PRECONDITION": 400,
     "INTERNAL": 500,
+    "INVALID_ARGUMENT": 400,
+    "NOT_FOUND": 404,
+    "OUT_OF_RANGE": 400,
+    "PERMISSION_DENIED": 403,
+    "RESOURCE_EXHAUSTED": 429,
+    "UNAUTHENTICATED": 401,
+    "UNAVAILABLE": 503,
+    "UNIMPLEMENTED": 405,
+    "UNKNOWN": 500,
 }
+
+# A collection that exists already, and a call that came to nothing: another try changes neither.
+_NOT_AGAIN = (409,)
 
 
 class QdrantConnection(BaseModel):
@@ -114,17 +128,21 @@ class _Folder:
     client: QdrantClient
     lock: Any = field(default_factory=threading.RLock)
     users: int = 0
+    process: int = field(default_factory=os.getpid)
 
 
 _folders: dict[str, _Folder] = {}
 _folders_lock = threading.Lock()
 _locks_of_clients: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+_names_of_clients: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 
 
 def _opened_folder(path: str) -> _Folder:
     place = os.path.realpath(path)
     with _folders_lock:
         folder = _folders.get(place)
+        if folder is not None and folder.process != os.getpid():
+            raise _of_another_process(path)
         if folder is None:
             try:
                 Path(place).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -148,12 +166,24 @@ def _left_folder(path: str) -> None:
                 folder.client.close()
 
 
+@atexit.register
+def _leave_all_folders() -> None:
+    # The engine's own `__del__` comes when the interpreter can import no more, and needs to.
+    for folder in _folders.values():
+        if folder.process == os.getpid():
+            folder.client.close()
+
+
+def _of_another_process(path: str) -> StorageBusyError:
+    return StorageBusyError(
+        f"Qdrant folder {path!r} is open in another process, and it can be open in one only; close it there, or "
+        "run a Qdrant server and name it with url"
+    )
+
+
 def _folder_error(path: str, error: Exception) -> StorageError:
     if "already accessed" in str(error):
-        return StorageBusyError(
-            f"Qdrant folder {path!r} is open in another process, and it can be open in one only; close it there, or "
-            "run a Qdrant server and name it with url"
-        )
+        return _of_another_process(path)
     if isinstance(error, PermissionError):
         return StoragePermissionError(f"Qdrant folder {path!r} cannot be read and written: {error}; check its owner")
     return StorageError(
@@ -189,20 +219,18 @@ class QdrantLine:
         named = [place for place in options.places if getattr(options, place) is not None]
         if len(named) > 1:
             raise ConfigError(f"provider 'qdrant': {' and '.join(named)} name different places; give one")
+        self._process = os.getpid()
         if options.client is not None:
             self.client = options.client
-            self.where = _place_of(options.client)
         elif options.url is not None or options.host is not None:
             self.client = self._remote(QdrantClient)
-            self.where = without_login(options.url or f"{options.host}:{options.port or 6333}")
         elif options.path == _IN_MEMORY:
             self.client = QdrantClient(location=_IN_MEMORY, force_disable_check_same_thread=True)
-            self.where = _IN_MEMORY
         else:
             self._folder = options.path or default_path
             folder = _opened_folder(self._folder)
             self.client, self._guard = folder.client, folder.lock
-            self.where = os.path.realpath(self._folder)
+        self.where = _place_of(self.client)
         self.is_local = type(getattr(self.client, "_client", None)).__name__ == "QdrantLocal"
         if self.is_local and self._folder is None:
             with _folders_lock:  # two stores on one client are to share its lock
@@ -220,7 +248,8 @@ class QdrantLine:
             try:
                 return self._driven(calls())
             except CollectionGoneError:
-                return self._driven(calls())
+                with self._no_collections():
+                    return self._driven(calls())
 
     async def arun(self, calls: Callable[[], Calls[Answer]]) -> Answer:
         """Do what :meth:`run` does, awaiting; for a server only."""
@@ -229,7 +258,8 @@ class QdrantLine:
         try:
             return await self._adriven(client, calls())
         except CollectionGoneError:
-            return await self._adriven(client, calls())
+            with self._no_collections():
+                return await self._adriven(client, calls())
 
     def close(self) -> None:
         """Close what was opened here; a second time does nothing."""
@@ -248,14 +278,18 @@ class QdrantLine:
         await self._awaited.aclose()
 
     def _driven(self, calls: Calls[Answer]) -> Answer:
+        step: Callable[[Any], Call] = calls.send
         answer: Any = None
         while True:
             try:
-                call = calls.send(answer)
+                call = step(answer)
             except StopIteration as stop:
                 result: Answer = stop.value
                 return result
-            answer = self._sent(call)
+            try:
+                step, answer = calls.send, self._sent(call)
+            except (CollectionGoneError, StorageError) as error:
+                step, answer = calls.throw, error
 
     def _sent(self, call: Call) -> Any:
         for pause in pauses(self._options.max_retries):
@@ -267,14 +301,18 @@ class QdrantLine:
         raise AssertionError("the last attempt returns or raises")
 
     async def _adriven(self, client: Any, calls: Calls[Answer]) -> Answer:
+        step: Callable[[Any], Call] = calls.send
         answer: Any = None
         while True:
             try:
-                call = calls.send(answer)
+                call = step(answer)
             except StopIteration as stop:
                 result: Answer = stop.value
                 return result
-            answer = await self._asent(client, call)
+            try:
+                step, answer = calls.send, await self._asent(client, call)
+            except (CollectionGoneError, StorageError) as error:
+                step, answer = calls.throw, error
 
     async def _asent(self, client: Any, call: Call) -> Any:
         for pause in pauses(self._options.max_retries):
@@ -311,6 +349,18 @@ class QdrantLine:
     def _require_open(self) -> None:
         if self._is_closed:
             raise ClosedError(f"the vector store 'qdrant' at {self.where} was closed; make a new one")
+        if self.is_local and self._process != os.getpid():
+            raise _of_another_process(self._folder or _IN_MEMORY)  # this one is its fork
+
+    @contextmanager
+    def _no_collections(self) -> Iterator[None]:
+        """Tell what it means that a server knows no collection, not even while it is asked for one."""
+        try:
+            yield
+        except CollectionGoneError as error:
+            raise StorageError(
+                f"Qdrant at {self.where}: 404: {str(error)[:500]}: check that url, port and prefix lead to Qdrant"
+            ) from error
 
     # -- errors -------------------------------------------------------------------------------------
 
@@ -323,7 +373,7 @@ class QdrantLine:
         said = hidden(said, secrets)
         if status == 404 and "ollection" in said:
             raise CollectionGoneError(said) from error
-        passing = unreached or retryable_status(status)
+        passing = unreached or (retryable_status(status) and status not in _NOT_AGAIN)
         if passing and pause is not None:
             return
         told = self._told(call, status, said, passing)
@@ -361,10 +411,17 @@ def _read(error: Exception) -> tuple[int | None, str, bool]:
 
 
 def _place_of(client: Any) -> str:
-    """Return what tells a caller's client from another."""
-    options = getattr(client, "init_options", None)
-    options = options if isinstance(options, dict) else {}
-    for name in ("path", "url", "location", "host"):
-        if isinstance(options.get(name), str):
-            return without_login(options[name])
-    return type(client).__name__
+    """Return what tells a Qdrant from every other, however it was named.
+
+    A folder by its path and a server by its address.  What is in memory, or stands behind a client of another kind,
+    is told by a name that nothing else has.
+    """
+    inner = getattr(client, "_client", None)
+    location = getattr(inner, "location", None)
+    if isinstance(location, str) and location != _IN_MEMORY:
+        return os.path.realpath(location)
+    address = getattr(inner, "rest_uri", None)
+    if isinstance(address, str):
+        return without_login(address).rstrip("/")
+    with _folders_lock:
+        return _names_of_clients.setdefault(client, f"{location or type(client).__name__} {uuid.uuid4().hex[:12]}")

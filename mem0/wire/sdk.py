@@ -12,8 +12,9 @@ from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from mem0.exceptions import ClosedError, ConfigError, ProviderError, judged
+from mem0.text import without_login
 from mem0.wire.connection import Connection, without_key
-from mem0.wire.failures import Failure, hidden, without_login
+from mem0.wire.failures import Failure, hidden
 from mem0.wire.loops import AsyncClients
 
 Client = TypeVar("Client")

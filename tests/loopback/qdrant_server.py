@@ -131,6 +131,16 @@ class QdrantServer(LoopbackServer):
     def _query_batch(self, name: str, body: dict[str, Any]) -> Any:
         return [self._query(name, one) for one in body["searches"]]
 
+    def _collection(self, name: str, body: Any) -> Any:
+        info = self._engine.get_collection(name)
+        keys = [key for collection, key in self.indexes if collection == name]
+        schema = {key: models.PayloadIndexInfo(data_type=models.PayloadSchemaType.KEYWORD, points=0) for key in keys}
+        return info.model_copy(update={"payload_schema": schema})
+
+    def _delete(self, name: str, body: Any) -> Any:
+        self.indexes = [index for index in self.indexes if index[0] != name]
+        return self._engine.delete_collection(name)
+
     def _exists(self, name: str, body: Any) -> Any:
         return {"exists": self._engine.collection_exists(name)}
 
@@ -139,9 +149,9 @@ _Answering = Callable[..., Any]
 _ROUTES: list[tuple[str, str, _Answering]] = [
     ("GET", "/collections", lambda server, _: server._engine.get_collections()),
     ("GET", "/collections/([^/]+)/exists", QdrantServer._exists),
-    ("GET", "/collections/([^/]+)", lambda server, name, _: server._engine.get_collection(name)),
+    ("GET", "/collections/([^/]+)", QdrantServer._collection),
     ("PUT", "/collections/([^/]+)", QdrantServer._create),
-    ("DELETE", "/collections/([^/]+)", lambda server, name, _: server._engine.delete_collection(name)),
+    ("DELETE", "/collections/([^/]+)", QdrantServer._delete),
     ("PUT", "/collections/([^/]+)/index", QdrantServer._index),
     ("PUT", "/collections/([^/]+)/vectors/([^/]+)", QdrantServer._add_vector),
     ("POST", "/collections/([^/]+)/points/batch", QdrantServer._batch),

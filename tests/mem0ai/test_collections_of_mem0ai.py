@@ -33,18 +33,24 @@ def written(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
     python = ENVIRONMENTS / request.param / "bin" / "python"
     if not python.exists():
         pytest.skip(f"{request.param} has an environment of its own: .ci/run mem0ai")
+    told = run_mem0ai(python, tmp_path)
+    assert told["version"].startswith(request.param[-1])
+    return told
+
+
+def run_mem0ai(python: Path, folder: Path) -> dict[str, Any]:
+    """Have the real mem0ai write into a folder, and return what it told."""
     script = str(Path(__file__).with_name("write_collection.py"))
     ran = subprocess.run(
-        [str(python), script, str(tmp_path)],
+        [str(python), script, str(folder)],
         capture_output=True,
         text=True,
         check=True,
-        cwd=tmp_path,
-        env={**os.environ, "HOME": str(tmp_path)},
+        cwd=folder,
+        env={**os.environ, "HOME": str(folder)},
         timeout=120,
     )
     told: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
-    assert told["version"].startswith(request.param[-1])
     return told
 
 
@@ -118,3 +124,18 @@ def test_an_embedder_of_another_size_is_refused(written: dict[str, Any], tmp_pat
         opened(tmp_path, DeterministicEmbedding(16))
     with opened(tmp_path) as m:
         assert m.get_all().total == 3
+
+
+def test_mem0ai_reads_what_was_written_here_and_the_history_survives_it(
+    written: dict[str, Any], tmp_path: Path
+) -> None:
+    with opened(tmp_path) as m:
+        added = m.add("Has a garden", user_id="alice")[0]["id"]
+    python = ENVIRONMENTS / f"mem0ai-{written['version'][0]}" / "bin" / "python"
+    again = run_mem0ai(python, tmp_path)  # opens store and history, and writes the same texts once more
+    assert again["collection"] == "mem0"
+    with opened(tmp_path) as m:
+        assert m.get(added)["memory"] == "Has a garden"  # type: ignore[index]
+        assert m.history(added)[0]["event"] == "ADD"
+        m.update(added, "Has a large garden")
+        assert [row["new_value"] for row in m.history(added)][-1] == "Has a large garden"

@@ -186,10 +186,15 @@ def test_one_named_vector_is_used_under_its_name() -> None:
     client.close()
 
 
-def test_ids_that_are_no_uuids_are_refused() -> None:
+def test_ids_are_uuids_or_the_whole_numbers_of_other_programs() -> None:
     with Qdrant(path=":memory:") as store:
         store.create_col("c", 2)
-        for id in ("1", "x", str(uuid.uuid4()).upper(), uuid.uuid4().hex):
+        store.insert("c", [[1.0, 0.0]], [payload_of("of others")], ["7"])
+        assert store.get("c", "7").payload["data"] == "of others"  # type: ignore[union-attr]
+        assert [row.id for row in store.list("c")] == ["7"]
+        assert store.delete_each("c", ["7", "8", "x"]) == []
+        assert store.count("c") == 0
+        for id in ("01", "-1", "x", str(uuid.uuid4()).upper(), uuid.uuid4().hex):
             assert store.get("c", id) is None
             store.delete("c", id)
             with pytest.raises(ValidationError, match="an id is a UUID in Qdrant"):

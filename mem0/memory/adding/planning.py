@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,7 +12,7 @@ from mem0.memory import payloads
 from mem0.memory.adding import prompts
 from mem0.memory.adding.messages import Turn
 from mem0.memory.adding.replies import Item
-from mem0.times import moment
+from mem0.times import moment, new_id
 from mem0.types import Change, ChangeDict, Outcome, Record, Scope
 
 
@@ -59,7 +58,7 @@ class Said:
             actor_id=turn.actor_id if turn else actor_id,
             expiration_date=self.expiration_date,
         )
-        return Change("ADD", str(uuid.uuid4()), payload)
+        return Change("ADD", new_id(), payload)
 
     def superseding(self, row: Record, text: str, actor_id: str | None) -> dict[str, Any]:
         """Return the payload that replaces a memory."""
