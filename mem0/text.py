@@ -50,6 +50,7 @@ _stemmer_lock = threading.Lock()
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # To the last @ of what stands between // and /, since a password may hold one.
 _LOGIN = re.compile(r"//[^/\s]*@")
+_QUERY = re.compile(r"(\w+://[^\s?#]*)[?#]\S*")
 
 
 def clean(text: str) -> str:
@@ -58,8 +59,8 @@ def clean(text: str) -> str:
 
 
 def without_login(address: str) -> str:
-    """Return an address without the name and password that may stand before its host."""
-    return _LOGIN.sub("//", address)
+    """Return an address, or a text with one in it, without what may be a secret: name, password, and query."""
+    return _QUERY.sub(r"\1", _LOGIN.sub("//", address))
 
 
 def same_text(text: str) -> str:

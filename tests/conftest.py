@@ -26,6 +26,7 @@ NEEDS = {
     "llms/test_gemini_llm.py": "google.genai",
     "llms/test_litellm.py": "litellm",
     "llms/test_ollama_llm.py": "ollama",
+    "llms/test_provider_edges.py": "ollama",
     "mem0ai/test_collections_of_mem0ai.py": "qdrant_client",
     "memory/test_telemetry.py": "posthog",
     "test_generated_docs.py": "anthropic",

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 import httpx
 
-from mem0.client.inputs import address, authorization
+from mem0.client import inputs
 from mem0.client.replies import Call, Reply, ask, delete_entities
 from mem0.client.requests import NOT_GIVEN, VERSIONS, Api, Request
 from mem0.exceptions import ClosedError, ConfigError, ValidationError
+from mem0.text import without_login
 
 Http = TypeVar("Http", httpx.Client, httpx.AsyncClient)
 
@@ -21,56 +21,58 @@ class Hosted(Generic[Http]):
     """What both clients are: who asks, whom, and by which HTTP client."""
 
     client: Http
+    _http: type[Http]  # which of the two HTTP clients
 
     def __init__(
         self,
         api_key: str | None = None,
         host: str | None = None,
-        client: Http | None = None,
-        *,
         org_id: str | None = None,
         project_id: str | None = None,
+        client: Http | None = None,
+        *,
         api_version: str = "v1",
-        timeout: float = 60.0,
+        timeout: float | httpx.Timeout | None = 60.0,
         max_retries: int = 2,
         validate: bool = False,
     ) -> None:
         key = api_key or os.environ.get("MEM0_API_KEY")
-        authorization(key)
+        inputs.authorization(key)
         if api_version not in VERSIONS:
             raise ConfigError(f"api_version={api_version!r}: the service has {', '.join(VERSIONS)}")
-        if not 0 <= max_retries <= 10:
-            raise ConfigError(f"max_retries={max_retries!r}: give a number from 0 to 10")
-        if not timeout > 0:
-            raise ConfigError(f"timeout={timeout!r}: give seconds, more than 0")
+        if timeout is not None and not isinstance(timeout, httpx.Timeout):
+            timeout = inputs.seconds(timeout)
+        if client is not None:
+            self._check_kind(client)
         if not host and client is not None:
             host = str(client.base_url)
         self.api_key = str(key).strip()
-        self.host = address(host)
-        self.org_id = org_id
-        self.project_id = project_id
+        self.host = inputs.address(host)
+        self.org_id = inputs.account("org_id", org_id)
+        self.project_id = inputs.account("project_id", project_id)
         self.api_version = api_version
-        self.max_retries = max_retries
+        self.max_retries = inputs.retries(max_retries)
         self._is_ours = client is None
         self._is_closed = False
         try:
-            self.client = self._connected(timeout) if client is None else client
+            self.client = self._http(base_url=self.host, timeout=timeout) if client is None else client
         except httpx.InvalidURL as error:
-            raise ConfigError(f"host={self._shown_host()!r} is no address: {error}") from error
+            raise ConfigError(f"host={without_login(self.host)!r} is no address: {error}") from error
         if validate:
             self._validate()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(host={self._shown_host()!r}, api_key='***', api_version={self.api_version!r})"
+        return (
+            f"{type(self).__name__}(host={without_login(self.host)!r}, api_key='***', api_version={self.api_version!r})"
+        )
 
-    def _connected(self, timeout: float) -> Http:
-        raise NotImplementedError
+    def _check_kind(self, client: object) -> None:
+        if not isinstance(client, self._http):
+            kind = f"{type(client).__module__.partition('.')[0]}.{type(client).__name__}"
+            raise ConfigError(f"client={kind}: {type(self).__name__} takes an httpx.{self._http.__name__}, or none")
 
     def _validate(self) -> None:
         raise NotImplementedError
-
-    def _shown_host(self) -> str:
-        return re.sub("//[^/@]*@", "//", self.host)
 
     @property
     def _api(self) -> Api:
@@ -82,7 +84,7 @@ class Hosted(Generic[Http]):
     def _forget(self, ids: Mapping[str, object]) -> Call:
         """Return the call that deletes the entities that were named, or all where none was."""
         given = {name: value for name, value in ids.items() if value is not NOT_GIVEN}
-        named = {name: value for name, value in given.items() if value is not None}
+        named = inputs.ids(given)
         if given and not named:
             raise ValidationError(
                 f"delete_users: {', '.join(given)} is None; give an id, or reset() deletes everything"
@@ -95,13 +97,13 @@ class Hosted(Generic[Http]):
         Whole addresses and headers with each request: a client of the caller's own is not changed.
         """
         if self._is_closed or self.client.is_closed:
-            raise ClosedError(f"the client for {self._shown_host()} was closed; make a new one")
+            raise ClosedError(f"the client for {without_login(self.host)} was closed; make a new one")
         return {
             "method": request.method,
             "url": self.host + request.path,
             "params": request.params or None,
             "json": request.json,
-            "headers": authorization(self.api_key),
+            "headers": inputs.authorization(self.api_key),
         }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -17,18 +17,28 @@ from mem0.times import iso, moment
 
 DEFAULT_HOST = "https://api.mem0.ai"
 
+#: What names whose memories are meant.
+ENTITY_KEYS = ("user_id", "agent_id", "app_id", "run_id")
+#: What ``None`` clears; everything else that is ``None`` is left out.
+CLEARED_BY_NONE = ("expiration_date",)
+
 #: Keys of a filter that join others.
 LOGICAL = ("AND", "OR", "NOT")
+MOST_RETRIES = 10
+#: Seconds; a day.  What is much longer, no socket can wait.
+LONGEST_TIMEOUT = 86_400
 _VERSION_AT_THE_END = re.compile(r"/v[0-9]+$")
 
 
-def address(host: str | None) -> str:
+def address(host: object) -> str:
     """Return a host without the slash or version at its end: the paths name the version themselves.
 
     Raises:
         ConfigError: It is no address.
     """
-    found = (host or DEFAULT_HOST).strip().rstrip("/")
+    if host and not isinstance(host, str):
+        raise ConfigError(f"host: {type(host).__name__} is no address; write it as text, such as {DEFAULT_HOST}")
+    found = str(host or DEFAULT_HOST).strip().rstrip("/")
     found = _VERSION_AT_THE_END.sub("", found).rstrip("/")
     try:
         parts = urlsplit(found)
@@ -55,6 +65,86 @@ def authorization(api_key: object) -> dict[str, str]:
     if not key.isascii() or not key.isprintable():
         raise ConfigError("api_key has characters that no key has: check MEM0_API_KEY, or api_key")
     return {"Authorization": f"Token {key}", "Accept": "application/json"}
+
+
+def account(name: str, value: object) -> str | None:
+    """Return the id of an organisation or project.
+
+    Raises:
+        ConfigError: It is no text.
+    """
+    if value is None or (isinstance(value, str) and value.strip()):
+        return value
+    raise ConfigError(f"{name}={value!r}: give its id as text; an HTTP client of your own is given as client=")
+
+
+def retries(value: object) -> int:
+    """Return how often a request is sent again at most.
+
+    Raises:
+        ConfigError: It is no number, or none that makes sense.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_RETRIES:
+        return value
+    raise ConfigError(f"max_retries={value!r}: give a whole number from 0 to {MOST_RETRIES}")
+
+
+def seconds(value: object) -> float:
+    """Return how long a request may take.
+
+    Raises:
+        ConfigError: It is no number, or none that makes sense.
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= LONGEST_TIMEOUT:
+        return value
+    raise ConfigError(
+        f"timeout={value!r}: give seconds, more than 0 and at most {LONGEST_TIMEOUT}; an httpx.Timeout; "
+        "or None for no limit"
+    )
+
+
+def merged(options: object, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a call together with those that came as ``options``.
+
+    Raises:
+        ValidationError: ``options`` cannot be read, or says otherwise than the call itself.
+    """
+    found = {} if options is None else _opened(options)
+    if found is None:
+        raise ValidationError(
+            f"options: {type(options).__name__} holds none; give a dict, such as {{'top_k': 5}}, or a pydantic model"
+        )
+    told = {name: value for name, value in given.items() if value is not None or name in CLEARED_BY_NONE}
+    for name, value in told.items():
+        if name in found and found[name] != value:
+            raise ValidationError(f"{name}={value!r} and options with {name}={found[name]!r} differ; give one")
+    return {**found, **told}
+
+
+def amended(text: object, options: object, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of an update, whose text may be its ``options`` instead."""
+    if text is None or isinstance(text, str):
+        return merged(options, {"text": text, **given})
+    found = _opened(text)
+    if found is None or options is not None:
+        raise ValidationError(f"text: {type(text).__name__} is no text; options can stand here, given once")
+    return merged(found, given)
+
+
+def _opened(options: object) -> dict[str, Any] | None:
+    """Return what a dict holds, or what was set of a pydantic model; ``None`` for anything else."""
+    if isinstance(options, Mapping):
+        return dict(options)
+    dump = None if isinstance(options, type) else getattr(options, "model_dump", None)
+    return dict(dump(exclude_unset=True)) if callable(dump) else None
+
+
+def parted(given: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return the ids of a call as text, and its other arguments."""
+    return (
+        ids({name: given.get(name) for name in ENTITY_KEYS}),
+        {name: value for name, value in given.items() if name not in ENTITY_KEYS},
+    )
 
 
 def messages(said: Any) -> list[Any]:
@@ -95,8 +185,19 @@ def segment(name: str, value: object) -> str:
 
 
 def ids(given: Mapping[str, object]) -> dict[str, str]:
-    """Return the ids that are given, as text."""
-    return {name: literal(name, value) for name, value in given.items() if value is not None}
+    """Return the ids that are given, as text.
+
+    Raises:
+        ValidationError: One cannot be an id, or would be read by the service as "whoever it is".
+    """
+    found = {name: literal(name, value) for name, value in given.items() if value is not None}
+    for name, value in found.items():
+        if value.strip() == "*":
+            raise ValidationError(
+                f"{name}={value!r}: an id is a literal here, and the service takes this one for everybody; "
+                f"to delete everything there is reset(), to read across ids give filters={{{name!r}: '*'}}"
+            )
+    return found
 
 
 def filters(given: Any) -> dict[str, Any]:
@@ -104,6 +205,21 @@ def filters(given: Any) -> dict[str, Any]:
     if given is not None and not isinstance(given, Mapping):
         raise ValidationError(f"filters={given!r}: give a dict, such as {{'user_id': 'alice'}}")
     return dict(given or {})
+
+
+def widened(verb: str, scope: Mapping[str, str], given: Any) -> dict[str, str]:
+    """Return a scope and the ids in filters, for a verb whose filters can hold nothing else.
+
+    Raises:
+        ValidationError: They hold something else, or another id than the scope.
+    """
+    within = filters(given)
+    others = [key for key in within if key not in ENTITY_KEYS]
+    if others:
+        raise ValidationError(f"{verb}: filters with {others[0]!r}: these can hold only {', '.join(ENTITY_KEYS)}")
+    found = ids(within)
+    agree(scope, found)
+    return {**found, **scope}
 
 
 def agree(scope: Mapping[str, str], filters: Mapping[str, Any]) -> None:
@@ -145,11 +261,17 @@ def timed(options: Mapping[str, Any]) -> dict[str, Any]:
     return {**options, "timestamp": int(moment("timestamp", when).timestamp())}
 
 
-def plain(verb: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of plain JSON values, without what is ``None``, and without what UTF-8 cannot hold."""
+def plain(verb: str, given: Mapping[str, Any], cleared: Sequence[str] = ()) -> dict[str, Any]:
+    """Return a copy of plain JSON values, without what UTF-8 cannot hold.
+
+    Args:
+        verb: Of which call, for the error.
+        given: What is to be sent.
+        cleared: What is sent even if it is ``None``; nothing else that is ``None`` is.
+    """
     try:
         text = json.dumps(
-            {key: value for key, value in given.items() if value is not None},
+            {key: value for key, value in given.items() if value is not None or key in cleared},
             default=_written,
             ensure_ascii=False,
             allow_nan=False,

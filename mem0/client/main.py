@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from mem0.client.core import Hosted, answered, ids_of, unanswered
+from mem0.client.inputs import amended, merged
 from mem0.client.replies import Call, HostedList, Pause, Reply
 from mem0.client.requests import NOT_GIVEN, Request, following
 from mem0.exceptions import APIError
@@ -27,13 +28,14 @@ class MemoryClient(Hosted[httpx.Client]):
         api_key: The key.  Default: the variable ``MEM0_API_KEY``.
         host: The service's address, with ``/v1`` at its end or without.  Default: that of ``client``, else
             ``https://api.mem0.ai``.
-        client: An HTTP client of your own, with its own time-outs and proxies; closing it is yours.
         org_id: The organisation, where the key alone does not say it; sent with every request.
         project_id: The same for the project.
+        client: An ``httpx.Client`` of your own, with its own time-outs and proxies; closing it is yours.
         api_version: ``"v1"``, ``"v2"`` or ``"v3"``: which paths ``add``, ``search`` and ``get_all`` have.
-        timeout: Seconds that one request may take; a client of your own has its own.
-        max_retries: How often what is idempotent, so never an ``add``, is sent again after 408, 429, 5xx or a lost
-            connection.  ``Retry-After`` is honoured up to a minute.
+        timeout: Seconds that one request may take, an ``httpx.Timeout``, or ``None`` for no limit; a client of your
+            own has its own.
+        max_retries: How often what is idempotent, so never an ``add``, is sent again after 408, 409, 425, 429, 5xx or
+            a lost connection.  ``Retry-After`` is honoured up to a minute.
         validate: Whether to ask at once if the key is good; otherwise nothing is sent before the first verb.
 
     Attributes:
@@ -42,16 +44,21 @@ class MemoryClient(Hosted[httpx.Client]):
         client: The HTTP client.
 
     Lists come as :class:`~mem0.MemoryList`, whichever of its shapes the service chose.  Each verb passes on further
-    keywords that the service documents; those that are ``None`` are left out.
+    keywords that the service documents; those that are ``None`` are left out.  Keywords may also come together as
+    ``options``: a dict, or a pydantic model, of which only what was set counts.  An id is a literal: the service's
+    wildcard ``"*"`` is refused.
 
     Raises:
         ConfigError: There is no key, or another argument cannot be used.
         APIError: With ``validate``: the key was refused, or the service was not reached.
     """
 
+    _http = httpx.Client
+
     def add(
         self,
         messages: Any = None,
+        options: Any = None,
         *,
         data: Any = None,
         user_id: object = None,
@@ -59,19 +66,20 @@ class MemoryClient(Hosted[httpx.Client]):
         app_id: object = None,
         run_id: object = None,
         metadata: Mapping[str, Any] | None = None,
-        **options: Any,
+        **further: Any,
     ) -> Any:
         """Remember what was said.  Never sent twice: a lost answer does not say whether it was stored.
 
         Args:
             messages: Text, a message dict ``{"role", "content"}``, or a list of either.
+            options: More of these arguments, together.
             data: Another name of ``messages``.
             user_id: Whose memory it is.
             agent_id: The agent it belongs to.
             app_id: The application it belongs to.
             run_id: The run or session it belongs to.
             metadata: The user's own data, JSON, kept beside each memory.
-            options: What else the service takes: ``infer``, ``timestamp``, ``custom_instructions``, ...
+            further: What else the service takes: ``infer``, ``timestamp``, ``custom_instructions``, ...
 
         Returns:
             A list of changes, each with ``id`` and ``event``; or, where the service works on later,
@@ -81,13 +89,14 @@ class MemoryClient(Hosted[httpx.Client]):
             ValidationError: An argument cannot be accepted; nothing was sent.
             APIError: The service refused, failed, or was not reached.
         """
-        return self._run(
-            self._ask(self._api.add(messages, data, ids_of(user_id, agent_id, app_id, run_id), metadata, options))
-        )
+        ids = ids_of(user_id, agent_id, app_id, run_id)
+        given = {"messages": messages, "data": data, **ids, "metadata": metadata, **further}
+        return self._run(self._ask(self._api.add(merged(options, given))))
 
     def search(
         self,
         query: str,
+        options: Any = None,
         *,
         user_id: object = None,
         agent_id: object = None,
@@ -97,12 +106,13 @@ class MemoryClient(Hosted[httpx.Client]):
         top_k: int | None = None,
         limit: int | None = None,
         version: str | None = None,
-        **options: Any,
+        **further: Any,
     ) -> HostedList:
         """Find the memories that answer a question, best first.
 
         Args:
             query: The question; blank finds nothing.
+            options: More of these arguments, together.
             user_id: Only memories with this id.
             agent_id: The same for the agent.
             app_id: The same for the application.
@@ -111,23 +121,21 @@ class MemoryClient(Hosted[httpx.Client]):
             top_k: How many at most.  Default: what the service finds right.
             limit: Another name of ``top_k``.
             version: Another ``api_version``, for this call.
-            options: What else the service takes: ``threshold``, ``rerank``, ``fields``, ``categories``, ...
+            further: What else the service takes: ``threshold``, ``rerank``, ``fields``, ``categories``, ...
 
         Raises:
             ValidationError: An argument cannot be accepted; nothing was sent.
             APIError: The service refused, failed, or was not reached.
         """
-        answer: HostedList = self._run(
-            self._ask(
-                self._api.search(
-                    query, ids_of(user_id, agent_id, app_id, run_id), filters, top_k, limit, version, options
-                )
-            )
-        )
+        ids = ids_of(user_id, agent_id, app_id, run_id)
+        how = {"filters": filters, "top_k": top_k, "limit": limit, "version": version, **further}
+        given = merged(options, {"query": query, **ids, **how})
+        answer: HostedList = self._run(self._ask(self._api.search(given)))
         return answer
 
     def get_all(
         self,
+        options: Any = None,
         *,
         user_id: object = None,
         agent_id: object = None,
@@ -137,11 +145,12 @@ class MemoryClient(Hosted[httpx.Client]):
         page: int | None = None,
         page_size: int | None = None,
         version: str | None = None,
-        **options: Any,
+        **further: Any,
     ) -> HostedList:
         """List memories: one page of them; :meth:`iterate` gives all.
 
         Args:
+            options: More of these arguments, together.
             user_id: Only memories with this id.
             agent_id: The same for the agent.
             app_id: The same for the application.
@@ -150,7 +159,7 @@ class MemoryClient(Hosted[httpx.Client]):
             page: Which page, from 1.
             page_size: How many on a page.
             version: Another ``api_version``, for this call.
-            options: What else the service takes: ``categories``, ``keywords``, ``fields``, ...
+            further: What else the service takes: ``categories``, ``keywords``, ``fields``, ...
 
         Returns:
             The memories; ``.total`` says how many there are, ``["next"]`` whether a page follows.
@@ -159,11 +168,9 @@ class MemoryClient(Hosted[httpx.Client]):
             ValidationError: An argument cannot be accepted; nothing was sent.
             APIError: The service refused, failed, or was not reached.
         """
-        answer: HostedList = self._run(
-            self._ask(
-                self._api.get_all(ids_of(user_id, agent_id, app_id, run_id), filters, page, page_size, version, options)
-            )
-        )
+        ids = ids_of(user_id, agent_id, app_id, run_id)
+        how = {"filters": filters, "page": page, "page_size": page_size, "version": version, **further}
+        answer: HostedList = self._run(self._ask(self._api.get_all(merged(options, {**ids, **how}))))
         return answer
 
     def get(self, memory_id: object) -> dict[str, Any]:
@@ -178,57 +185,72 @@ class MemoryClient(Hosted[httpx.Client]):
     def update(
         self,
         memory_id: object,
-        text: str | None = None,
+        text: Any = None,
         metadata: Mapping[str, Any] | None = None,
+        timestamp: Any = None,
         *,
         data: str | None = None,
-        **options: Any,
+        options: Any = None,
+        **further: Any,
     ) -> Any:
         """Change one memory.
 
         Args:
             memory_id: Which one.
-            text: What it shall say.
+            text: What it shall say; or ``options``, which may stand here too.
             metadata: Its new metadata.
+            timestamp: When it was said: a ``datetime``, or Unix seconds.
             data: Another name of ``text``.
-            options: What else the service takes: ``timestamp``, ...
+            options: More of these arguments, together.
+            further: What else the service takes: ``expiration_date``, which ``None`` clears, ...
 
         Raises:
             ValidationError: Nothing to change was given, or an argument cannot be accepted; nothing was sent.
             APIError: The service refused, failed, or was not reached.
         """
-        return self._run(self._ask(self._api.update(memory_id, text, data, metadata, options)))
+        given = {"data": data, "metadata": metadata, "timestamp": timestamp, **further}
+        return self._run(self._ask(self._api.update(memory_id, amended(text, options, given))))
 
-    def delete(self, memory_id: object) -> dict[str, Any]:
-        """Delete one memory."""
-        answer: dict[str, Any] = self._run(self._ask(self._api.delete(memory_id)))
+    def delete(self, memory_id: object, delete_linked: bool = False, **further: Any) -> dict[str, Any]:
+        """Delete one memory.
+
+        Args:
+            memory_id: Which one.
+            delete_linked: Whether to delete the older memories too that it took the place of.
+            further: What else the service takes.
+        """
+        how = {"delete_linked": delete_linked or None, **further}
+        answer: dict[str, Any] = self._run(self._ask(self._api.delete(memory_id, how)))
         return answer
 
     def delete_all(
         self,
+        options: Any = None,
         *,
         user_id: object = None,
         agent_id: object = None,
         app_id: object = None,
         run_id: object = None,
-        **options: Any,
+        filters: Mapping[str, object] | None = None,
+        **further: Any,
     ) -> dict[str, Any]:
         """Delete all memories of a scope.
 
         Args:
-            user_id: Only memories with this id.  The service reads ``"*"`` as "whoever it is".
+            options: More of these arguments, together.
+            user_id: Only memories with this id.
             agent_id: The same for the agent.
             app_id: The same for the application.
             run_id: The same for the run.
-            options: What else the service takes: ``metadata``, ...
+            filters: The ids again, where they are given so; nothing else can stand here.
+            further: What else the service takes: ``metadata``, ...
 
         Raises:
-            ValidationError: No id was given; nothing was sent.
+            ValidationError: No id was given, or something else as filter; nothing was sent.
             APIError: The service refused, failed, or was not reached.
         """
-        answer: dict[str, Any] = self._run(
-            self._ask(self._api.delete_all(ids_of(user_id, agent_id, app_id, run_id), options))
-        )
+        given = {**ids_of(user_id, agent_id, app_id, run_id), "filters": filters, **further}
+        answer: dict[str, Any] = self._run(self._ask(self._api.delete_all(merged(options, given))))
         return answer
 
     def history(self, memory_id: object) -> HostedList:
@@ -237,7 +259,15 @@ class MemoryClient(Hosted[httpx.Client]):
         return answer
 
     def users(self, page: int | None = None, page_size: int | None = None) -> HostedList:
-        """List the users, agents, apps and runs that have memories."""
+        """List the users, agents, apps and runs that have memories: one page of them.
+
+        Args:
+            page: Which page, from 1.
+            page_size: How many on a page.
+
+        Returns:
+            Rows with ``type`` and ``name``; ``.total`` says how many there are, ``["next"]`` whether a page follows.
+        """
         answer: HostedList = self._run(self._ask(self._api.users(page, page_size)))
         return answer
 
@@ -255,7 +285,7 @@ class MemoryClient(Hosted[httpx.Client]):
 
         Raises:
             ValidationError: An id was given, and is ``None``: that is no order to delete everybody.
-            APIError: One could not be deleted; the message says how many were before.
+            APIError: One could not be deleted, or is still listed; the message says how many were deleted before.
         """
         answer: dict[str, Any] = self._run(self._forget(ids_of(user_id, agent_id, app_id, run_id)))
         return answer
@@ -267,7 +297,7 @@ class MemoryClient(Hosted[httpx.Client]):
             ``{"message", "deleted"}``.
 
         Raises:
-            APIError: One could not be deleted; the message says how many were before.
+            APIError: One could not be deleted, or is still listed; the message says how many were deleted before.
         """
         answer: dict[str, Any] = self._run(self._forget({}))
         return answer
@@ -289,6 +319,7 @@ class MemoryClient(Hosted[httpx.Client]):
 
     def iterate(
         self,
+        options: Any = None,
         *,
         user_id: object = None,
         agent_id: object = None,
@@ -297,14 +328,15 @@ class MemoryClient(Hosted[httpx.Client]):
         filters: Mapping[str, Any] | None = None,
         page_size: int | None = None,
         version: str | None = None,
-        **options: Any,
+        **further: Any,
     ) -> Iterator[dict[str, Any]]:
         """Yield every memory, page by page; the arguments are those of :meth:`get_all`.
 
         What is written meanwhile moves the pages: a memory may then be missed, or come twice.
         """
         ids = ids_of(user_id, agent_id, app_id, run_id)
-        return self._pages(self._api.every(ids, filters, page_size, version, options))
+        how = {"filters": filters, "page_size": page_size, "version": version, **further}
+        return self._pages(self._api.every(merged(options, {**ids, **how})))
 
     def close(self) -> None:
         """Release the connections; a client of the caller's own stays open.  A later use raises."""
@@ -317,9 +349,6 @@ class MemoryClient(Hosted[httpx.Client]):
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
-
-    def _connected(self, timeout: float) -> httpx.Client:
-        return httpx.Client(base_url=self.host, timeout=timeout)
 
     def _validate(self) -> None:
         try:
@@ -362,11 +391,13 @@ class AsyncMemoryClient(Hosted[httpx.AsyncClient]):
     the first verb: nothing can be awaited while an object is made.  One client belongs to one event loop.
     """
 
+    _http = httpx.AsyncClient
     _is_unproven = False
 
     async def add(
         self,
         messages: Any = None,
+        options: Any = None,
         *,
         data: Any = None,
         user_id: object = None,
@@ -374,16 +405,17 @@ class AsyncMemoryClient(Hosted[httpx.AsyncClient]):
         app_id: object = None,
         run_id: object = None,
         metadata: Mapping[str, Any] | None = None,
-        **options: Any,
+        **further: Any,
     ) -> Any:
         """See :meth:`MemoryClient.add`."""
-        return await self._run(
-            self._ask(self._api.add(messages, data, ids_of(user_id, agent_id, app_id, run_id), metadata, options))
-        )
+        ids = ids_of(user_id, agent_id, app_id, run_id)
+        given = {"messages": messages, "data": data, **ids, "metadata": metadata, **further}
+        return await self._run(self._ask(self._api.add(merged(options, given))))
 
     async def search(
         self,
         query: str,
+        options: Any = None,
         *,
         user_id: object = None,
         agent_id: object = None,
@@ -393,20 +425,18 @@ class AsyncMemoryClient(Hosted[httpx.AsyncClient]):
         top_k: int | None = None,
         limit: int | None = None,
         version: str | None = None,
-        **options: Any,
+        **further: Any,
     ) -> HostedList:
         """See :meth:`MemoryClient.search`."""
-        answer: HostedList = await self._run(
-            self._ask(
-                self._api.search(
-                    query, ids_of(user_id, agent_id, app_id, run_id), filters, top_k, limit, version, options
-                )
-            )
-        )
+        ids = ids_of(user_id, agent_id, app_id, run_id)
+        how = {"filters": filters, "top_k": top_k, "limit": limit, "version": version, **further}
+        given = merged(options, {"query": query, **ids, **how})
+        answer: HostedList = await self._run(self._ask(self._api.search(given)))
         return answer
 
     async def get_all(
         self,
+        options: Any = None,
         *,
         user_id: object = None,
         agent_id: object = None,
@@ -416,14 +446,12 @@ class AsyncMemoryClient(Hosted[httpx.AsyncClient]):
         page: int | None = None,
         page_size: int | None = None,
         version: str | None = None,
-        **options: Any,
+        **further: Any,
     ) -> HostedList:
         """See :meth:`MemoryClient.get_all`."""
-        answer: HostedList = await self._run(
-            self._ask(
-                self._api.get_all(ids_of(user_id, agent_id, app_id, run_id), filters, page, page_size, version, options)
-            )
-        )
+        ids = ids_of(user_id, agent_id, app_id, run_id)
+        how = {"filters": filters, "page": page, "page_size": page_size, "version": version, **further}
+        answer: HostedList = await self._run(self._ask(self._api.get_all(merged(options, {**ids, **how}))))
         return answer
 
     async def get(self, memory_id: object) -> dict[str, Any]:
@@ -434,33 +462,38 @@ class AsyncMemoryClient(Hosted[httpx.AsyncClient]):
     async def update(
         self,
         memory_id: object,
-        text: str | None = None,
+        text: Any = None,
         metadata: Mapping[str, Any] | None = None,
+        timestamp: Any = None,
         *,
         data: str | None = None,
-        **options: Any,
+        options: Any = None,
+        **further: Any,
     ) -> Any:
         """See :meth:`MemoryClient.update`."""
-        return await self._run(self._ask(self._api.update(memory_id, text, data, metadata, options)))
+        given = {"data": data, "metadata": metadata, "timestamp": timestamp, **further}
+        return await self._run(self._ask(self._api.update(memory_id, amended(text, options, given))))
 
-    async def delete(self, memory_id: object) -> dict[str, Any]:
+    async def delete(self, memory_id: object, delete_linked: bool = False, **further: Any) -> dict[str, Any]:
         """See :meth:`MemoryClient.delete`."""
-        answer: dict[str, Any] = await self._run(self._ask(self._api.delete(memory_id)))
+        how = {"delete_linked": delete_linked or None, **further}
+        answer: dict[str, Any] = await self._run(self._ask(self._api.delete(memory_id, how)))
         return answer
 
     async def delete_all(
         self,
+        options: Any = None,
         *,
         user_id: object = None,
         agent_id: object = None,
         app_id: object = None,
         run_id: object = None,
-        **options: Any,
+        filters: Mapping[str, object] | None = None,
+        **further: Any,
     ) -> dict[str, Any]:
         """See :meth:`MemoryClient.delete_all`."""
-        answer: dict[str, Any] = await self._run(
-            self._ask(self._api.delete_all(ids_of(user_id, agent_id, app_id, run_id), options))
-        )
+        given = {**ids_of(user_id, agent_id, app_id, run_id), "filters": filters, **further}
+        answer: dict[str, Any] = await self._run(self._ask(self._api.delete_all(merged(options, given))))
         return answer
 
     async def history(self, memory_id: object) -> HostedList:
@@ -506,6 +539,7 @@ class AsyncMemoryClient(Hosted[httpx.AsyncClient]):
 
     def iterate(
         self,
+        options: Any = None,
         *,
         user_id: object = None,
         agent_id: object = None,
@@ -514,11 +548,12 @@ class AsyncMemoryClient(Hosted[httpx.AsyncClient]):
         filters: Mapping[str, Any] | None = None,
         page_size: int | None = None,
         version: str | None = None,
-        **options: Any,
+        **further: Any,
     ) -> AsyncIterator[dict[str, Any]]:
         """See :meth:`MemoryClient.iterate`; to be used with ``async for``."""
         ids = ids_of(user_id, agent_id, app_id, run_id)
-        return self._pages(self._api.every(ids, filters, page_size, version, options))
+        how = {"filters": filters, "page_size": page_size, "version": version, **further}
+        return self._pages(self._api.every(merged(options, {**ids, **how})))
 
     async def close(self) -> None:
         """See :meth:`MemoryClient.close`."""
@@ -537,9 +572,6 @@ class AsyncMemoryClient(Hosted[httpx.AsyncClient]):
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self.close()
-
-    def _connected(self, timeout: float) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.host, timeout=timeout)
 
     def _validate(self) -> None:
         self._is_unproven = True

@@ -114,6 +114,9 @@ def ask(request: Request | None, secret: str, max_retries: int) -> Call:
 def delete_entities(api: Api, ids: Mapping[str, object], secret: str, max_retries: int) -> Call:
     """Delete users, agents, apps and runs with their memories.
 
+    Where all are meant, one may be gone since they were listed, or with another, which is what was asked for.  Or the
+    host does not know the address.  Both are a 404, so the list is read again.
+
     Args:
         api: Builds the requests.
         ids: Which ones, by ``user_id``, ``agent_id``, ``app_id``, ``run_id``; none means all there are.
@@ -124,29 +127,48 @@ def delete_entities(api: Api, ids: Mapping[str, object], secret: str, max_retrie
         ``{"message", "deleted"}``.
 
     Raises:
-        APIError: One could not be deleted; the message says how many were before.
+        APIError: One could not be deleted, or is still listed; the message says how many were deleted before.
     """
     doomed = [api.delete_user(name.removesuffix("_id"), value) for name, value in ids.items()]
-    # All pages are read first: what is deleted meanwhile would move the pages.
-    page = None if doomed else api.users()
+    if not ids:
+        doomed = yield from _everybody(api, secret, max_retries)
+    deleted, unknown = 0, []
+    try:
+        for request in doomed:
+            try:
+                yield from ask(request, secret, max_retries)
+                deleted += 1
+            except APIError as error:
+                if error.status != 404 or ids:
+                    raise
+                unknown.append(request)
+        kept = (yield from _everybody(api, secret, max_retries)) if unknown else []
+        for request in unknown:
+            if request in kept:
+                told = f"{request.method} {request.path}: 404, and still listed; check host, and that it has this path"
+                raise APIError(told, status=404)
+    except APIError as error:
+        told = f"{error}; {deleted} of {len(doomed)} were deleted before"
+        raise APIError(told, status=error.status, body=error.body, retryable=error.retryable) from error
+    told = f"{deleted} users, agents, apps or runs and their memories deleted"
+    return {"message": told + (f"; {len(unknown)} were gone already" if unknown else ""), "deleted": deleted}
+
+
+def _everybody(api: Api, secret: str, max_retries: int) -> Generator[Request | Pause, Reply | None, list[Request]]:
+    """Return the requests that delete whoever is listed now.
+
+    All pages are read before anything is done: what is deleted meanwhile would move the pages.
+    """
+    found: list[Request] = []
+    page: Request | None = api.users()
     while page is not None:
-        found: HostedList = yield from ask(page, secret, max_retries)
-        for row in found:
+        rows: HostedList = yield from ask(page, secret, max_retries)
+        for row in rows:
             if not isinstance(row, Mapping) or not {"type", "name"} <= row.keys():
-                raise APIError(
-                    f"{page.method} {page.path}: a user without type and name came back", body=found.envelope
-                )
-            doomed.append(api.delete_user(row["type"], row["name"]))
-        page = following(page, found.envelope)
-    for done, request in enumerate(doomed):
-        try:
-            yield from ask(request, secret, max_retries)
-        except APIError as error:
-            if error.status == 404 and not ids:
-                continue  # gone since the list was read, or with another: that is what was asked for
-            told = f"{error}; {done} of {len(doomed)} were deleted before"
-            raise APIError(told, status=error.status, body=error.body, retryable=error.retryable) from error
-    return {"message": f"{len(doomed)} users, agents, apps or runs and their memories deleted", "deleted": len(doomed)}
+                raise APIError(f"{page.method} {page.path}: a user without type and name came back", body=rows.envelope)
+            found.append(api.delete_user(row["type"], row["name"]))
+        page = following(page, rows.envelope)
+    return found
 
 
 def pause_before_retry(request: Request, reply: Reply, attempt: int) -> float | None:
@@ -157,7 +179,8 @@ def pause_before_retry(request: Request, reply: Reply, attempt: int) -> float | 
         reply: What came back.
         attempt: How often it was asked again so far.
     """
-    if not request.idempotent or not _is_passing(reply.status):
+    is_passing = reply.status is None or retryable_status(reply.status)
+    if not request.idempotent or not is_passing:
         return None
     after = _retry_after(reply)
     if after is not None:
@@ -212,10 +235,6 @@ def _parsed(text: str) -> tuple[bool, Any]:
         return False, text
 
 
-def _is_passing(status: int | None) -> bool:
-    return status is None or status in (408, 429) or status >= 500
-
-
 def _retry_after(reply: Reply) -> float | None:
     """Return how many seconds the service asks to be left alone, by its header ``Retry-After``."""
     named = _header(reply, "retry-after").strip()
@@ -257,8 +276,10 @@ def _remedy(reply: Reply) -> str:
         return f"too many requests: try again {'later' if after is None else f'after {after:.0f} s'}"
     if status < 400:
         return f"the host redirects to {_header(reply, 'location')[:_CUT]!r}: give the address it leads to as host"
-    if _is_passing(status):
+    if status >= 500:
         return "the service failed: try again later"
+    if retryable_status(status):
+        return "the service could not do it just now: try again later"
     return "the request was refused: check the arguments"
 
 

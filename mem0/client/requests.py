@@ -13,7 +13,6 @@ from typing import Any
 from mem0.client import inputs
 from mem0.exceptions import ValidationError
 
-ENTITY_KEYS = ("user_id", "agent_id", "app_id", "run_id")
 VERSIONS = ("v1", "v2", "v3")
 
 #: Stands for an argument that was left out where ``None`` must not mean the same: a missing id is no order
@@ -31,7 +30,7 @@ _ROUTES: Mapping[str, tuple[str, str, str]] = {
     "delete": ("DELETE /v1/memories/{0}/",) * 3,
     "history": ("GET /v1/memories/{0}/history/",) * 3,
     "users": ("GET /v1/entities/",) * 3,
-    "delete_user": ("DELETE /v1/entities/{0}/{1}/",) * 3,
+    "delete_user": ("DELETE /v2/entities/{0}/{1}/",) * 3,
     "batch_update": ("PUT /v1/batch/",) * 3,
     "batch_delete": ("DELETE /v1/batch/",) * 3,
     "ping": ("GET /v1/ping/",) * 3,
@@ -88,37 +87,30 @@ class Api:
     org_id: str | None = None
     project_id: str | None = None
 
-    def add(
-        self, messages: Any, data: Any, ids: Mapping[str, object], metadata: Any, options: Mapping[str, Any]
-    ) -> Request | None:
+    def add(self, given: Mapping[str, Any]) -> Request | None:
         """Return the request to remember messages; ``None`` where nothing was said."""
+        scope, options = inputs.parted(given)
+        scope = inputs.widened("add", scope, options.pop("filters", None))
+        messages, data = options.pop("messages", None), options.pop("data", None)
         if messages is not None and data is not None:
             raise ValidationError("messages and data mean the same; give one")
         said = inputs.messages(data if messages is None else messages)
         if not said:
             return None
-        body = {"messages": said, **inputs.ids(ids), "metadata": metadata, **inputs.timed(options)}
+        body = {"messages": said, **scope, **inputs.timed(options)}
         return self._request("add", body=body, idempotent=False)
 
-    def search(
-        self,
-        query: object,
-        ids: Mapping[str, object],
-        filters: Any,
-        top_k: int | None,
-        limit: int | None,
-        version: str | None,
-        options: Mapping[str, Any],
-    ) -> Request | None:
+    def search(self, given: Mapping[str, Any]) -> Request | None:
         """Return the request to find memories; ``None`` for a blank question, which finds nothing."""
+        scope, options = inputs.parted(given)
+        query, top_k, limit = options.pop("query", None), options.pop("top_k", None), options.pop("limit", None)
+        version, filters = self._version(options.pop("version", None)), inputs.filters(options.pop("filters", None))
         if not isinstance(query, str):
             raise ValidationError(f"query={query!r}: give the question as text")
         if None not in (top_k, limit) and top_k != limit:
             raise ValidationError(f"top_k={top_k} and limit={limit} mean the same and differ; give one")
         count = inputs.positive("top_k", limit if top_k is None else top_k)
-        scope, filters = inputs.ids(ids), inputs.filters(filters)
         inputs.agree(scope, filters)
-        version = self._version(version)
         if not query.strip():
             return None
         body = {"query": query, "top_k": count, **options}
@@ -128,20 +120,12 @@ class Api:
             body["filters"] = inputs.joined(scope, filters)
         return self._request("search", body=body, version=version, listed=True)
 
-    def get_all(
-        self,
-        ids: Mapping[str, object],
-        filters: Any,
-        page: int | None,
-        page_size: int | None,
-        version: str | None,
-        options: Mapping[str, Any],
-    ) -> Request:
+    def get_all(self, given: Mapping[str, Any]) -> Request:
         """Return the request to list memories."""
-        scope, filters = inputs.ids(ids), inputs.filters(filters)
+        scope, options = inputs.parted(given)
+        version, filters = self._version(options.pop("version", None)), inputs.filters(options.pop("filters", None))
         inputs.agree(scope, filters)
-        version = self._version(version)
-        paging = {"page": inputs.positive("page", page), "page_size": inputs.positive("page_size", page_size)}
+        paging = {name: inputs.positive(name, options.pop(name, None)) for name in ("page", "page_size")}
         if version != "v1":
             body = {"filters": inputs.joined(scope, filters), **options}
             return self._request("get_all", paging, body, version=version, listed=True)
@@ -157,36 +141,40 @@ class Api:
             )
         return self._request("get_all", {**filters, **scope, **paging, **options}, version=version, listed=True)
 
-    def every(
-        self, ids: Mapping[str, object], filters: Any, page_size: int | None, version: str | None, options: Any
-    ) -> Request:
+    def every(self, given: Mapping[str, Any]) -> Request:
         """Return the request for the first of all pages of memories."""
-        return self.get_all(ids, filters, 1, _PAGE_SIZE if page_size is None else page_size, version, options)
+        if given.get("page") is not None:
+            raise ValidationError(f"page={given['page']!r}: all pages are read; get_all() gives one")
+        size = given.get("page_size")
+        return self.get_all({**given, "page": 1, "page_size": _PAGE_SIZE if size is None else size})
 
     def get(self, memory_id: object) -> Request:
         """Return the request for one memory."""
         return self._request("get", segments=[inputs.segment("memory_id", memory_id)])
 
-    def update(self, memory_id: object, text: Any, data: Any, metadata: Any, options: Mapping[str, Any]) -> Request:
+    def update(self, memory_id: object, given: Mapping[str, Any]) -> Request:
         """Return the request to change one memory."""
+        options = dict(given)
+        text, data = options.pop("text", None), options.pop("data", None)
         if text is not None and data is not None:
             raise ValidationError("text and data mean the same; give one")
         segment = inputs.segment("memory_id", memory_id)
-        body = {"text": data if text is None else text, "metadata": metadata, **inputs.timed(options)}
-        if all(value is None for value in body.values()):
-            raise ValidationError("update: nothing to change; give text or metadata")
-        return self._request("update", body=body, segments=[segment])
+        body = {"text": data if text is None else text, **inputs.timed(options)}
+        if all(value is None and name not in inputs.CLEARED_BY_NONE for name, value in body.items()):
+            raise ValidationError("update: nothing to change; give text, metadata, timestamp or expiration_date")
+        return self._request("update", body=body, segments=[segment], cleared=inputs.CLEARED_BY_NONE)
 
-    def delete(self, memory_id: object) -> Request:
+    def delete(self, memory_id: object, options: Mapping[str, Any]) -> Request:
         """Return the request to delete one memory."""
-        return self._request("delete", segments=[inputs.segment("memory_id", memory_id)])
+        return self._request("delete", options, segments=[inputs.segment("memory_id", memory_id)])
 
-    def delete_all(self, ids: Mapping[str, object], options: Mapping[str, Any]) -> Request:
+    def delete_all(self, given: Mapping[str, Any]) -> Request:
         """Return the request to delete all memories of a scope."""
-        scope = inputs.ids(ids)
+        scope, options = inputs.parted(given)
+        scope = inputs.widened("delete_all", scope, options.pop("filters", None))
         if not scope:
             raise ValidationError(
-                f"delete_all: whose? give at least one of {', '.join(ENTITY_KEYS)}; reset() deletes everything"
+                f"delete_all: whose? give at least one of {', '.join(inputs.ENTITY_KEYS)}; reset() deletes everything"
             )
         return self._request("delete_all", {**options, **scope})
 
@@ -209,7 +197,7 @@ class Api:
         for given in inputs.rows(memories):
             if not isinstance(given, Mapping):
                 raise ValidationError(f"memories: {given!r} is no row; give {{'memory_id', 'text', 'metadata'}}")
-            row = {name: value for name, value in given.items() if value is not None}
+            row = {name: value for name, value in given.items() if value is not None or name in inputs.CLEARED_BY_NONE}
             row["memory_id"] = inputs.literal("memory_id", row.get("memory_id"))
             if not {"text", "metadata"} & row.keys():
                 raise ValidationError(f"batch_update of {row['memory_id']!r}: give text or metadata")
@@ -240,6 +228,7 @@ class Api:
         *,
         segments: list[str] | None = None,
         version: str | None = None,
+        cleared: tuple[str, ...] = (),
         idempotent: bool = True,
         listed: bool = False,
     ) -> Request:
@@ -255,5 +244,5 @@ class Api:
             key: json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
             for key, value in inputs.plain(verb, params).items()
         }
-        content = None if body is None else inputs.plain(verb, body)
+        content = None if body is None else inputs.plain(verb, body, cleared)
         return Request(method, path.format(*(segments or [])), asked, content, idempotent, listed)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
+import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic.fields import FieldInfo
 
 from mem0.exceptions import ConfigError
 
@@ -235,21 +238,21 @@ def _gathered(found: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def options_from(
-    kind: type[Model], config: Model | Mapping[str, Any] | None, more: Mapping[str, Any], where: str
-) -> Model:
+def options_from(kind: type[Model], config: Any, more: Mapping[str, Any], where: str) -> Model:
     """Return a provider's options, however they were given.
 
     Args:
         kind: Their class.
-        config: An object of it, a dict, or nothing.
+        config: An object of it or of a class it stands on, a dict, or nothing.
         more: The same as keywords; they win.
         where: What to call them in an error.
 
     Raises:
-        ConfigError: An option is unknown or unusable.
+        ConfigError: They are something else, or an option is unknown or unusable.
     """
-    given = config.model_dump(exclude_unset=True) if isinstance(config, BaseModel) else config or {}
+    given = config.model_dump(exclude_unset=True) if isinstance(config, BaseModel) else {} if config is None else config
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{where}: expected options, a dict, or nothing, not {type(config).__name__}")
     return validated(kind, {**given, **more}, where)
 
 
@@ -264,10 +267,19 @@ def validated(model: type[Model], values: Mapping[str, Any], where: str) -> Mode
     Raises:
         ConfigError: Naming the field, the value (never a secret), the cause and the remedy.
     """
+    # `None` is what many write for "as usual"; where it has a meaning of its own, the field takes it.
+    fields = model.model_fields
+    values = {name: value for name, value in values.items() if value is not None or _takes_none(fields.get(name))}
     try:
-        return model.model_validate(dict(values))
+        return model.model_validate(values)
     except pydantic.ValidationError as error:
         raise _translated(error, model, where) from None  # the original repeats values, secrets among them
+
+
+def _takes_none(field: FieldInfo | None) -> bool:
+    if field is None or field.annotation in (Any, type(None)):
+        return True
+    return type(None) in typing.get_args(field.annotation)
 
 
 def _translated(error: pydantic.ValidationError, model: type[BaseModel], where: str) -> ConfigError:
@@ -275,11 +287,15 @@ def _translated(error: pydantic.ValidationError, model: type[BaseModel], where: 
 
 
 def _told(model: type[BaseModel], problem: Mapping[str, Any], where: str) -> str:
-    location: tuple[Any, ...] = problem["loc"]
+    # Of a field that takes several types, the place says also which of them was tried, in pydantic's words.
+    location = [part for part in problem["loc"] if not re.search(r"[\[(]", str(part))]
     field = where + "".join(f"[{part!r}]" for part in location)
     if problem["type"] == "extra_forbidden":
         names = list(model.model_fields) if len(location) == 1 else list(ProviderConfig.model_fields)
         near = difflib.get_close_matches(str(location[-1]), names, n=1, cutoff=0.5)
+        hint = getattr(model, "hints", {}).get(location[-1])
+        if hint is not None:
+            return f"{field}: {hint}"
         remedy = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(sorted(names))}"
         return f"{field}: unknown key; {remedy}"
     if problem["type"] == "missing":

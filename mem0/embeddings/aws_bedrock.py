@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -14,17 +14,7 @@ from pydantic import Field
 from mem0.embeddings.base import EmbeddingBase, embedder_options
 from mem0.exceptions import ConfigError, EmbeddingError
 from mem0.text import clean
-from mem0.wire.aws import CREDENTIALS, AWSConnection, BedrockRuntime
-from mem0.wire.failures import Vendor
-
-_VENDOR = Vendor(
-    "aws_bedrock",
-    "AWS Bedrock",
-    key="AWS_BEARER_TOKEN_BEDROCK",
-    ending="",
-    model="amazon.titan-embed-text-v2:0",
-    key_help=CREDENTIALS,
-)
+from mem0.wire.aws import AWSConnection, BedrockRuntime
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +116,7 @@ class AWSBedrockEmbedding(EmbeddingBase):
         self.dims = self.config.embedding_dims or family.sizes[0]
         self._longest = self.config.max_input_chars or family.longest
         self._most_texts = family.most_texts
-        self._runtime = BedrockRuntime(_VENDOR, self.config, lambda: boto3)
+        self._runtime = BedrockRuntime(self.config, lambda: boto3)
 
     def __repr__(self) -> str:
         return f"AWSBedrockEmbedding(model={self.model!r}, region={self._runtime.region!r})"
@@ -141,16 +131,8 @@ class AWSBedrockEmbedding(EmbeddingBase):
 
     def embed_batch(self, texts: Sequence[str]) -> list[list[float]]:
         vectors: list[list[float]] = []
-        with self._runtime.translated(EmbeddingError, self.model) as client:
-            for batch in self._batches(texts):
-                response = client.invoke_model(
-                    modelId=self.model,
-                    body=json.dumps(self._body(batch)).encode(),
-                    contentType="application/json",
-                    accept="application/json",
-                )
-                with closing(response["body"]) as stream:
-                    vectors += self._read(stream.read(), len(batch))
+        for batch in self._batches(texts):
+            vectors += self._read(self._runtime.call(EmbeddingError, self.model, self._sending(batch)), len(batch))
         return vectors
 
     def was_cut(self, text: str) -> bool:
@@ -164,6 +146,19 @@ class AWSBedrockEmbedding(EmbeddingBase):
         prepared = [text if text.strip() else _NOTHING for text in prepared]
         for start in range(0, len(prepared), self._most_texts):
             yield prepared[start : start + self._most_texts]
+
+    def _sending(self, batch: list[str]) -> Callable[[Any], bytes]:
+        body = json.dumps(self._body(batch)).encode()
+
+        def send(client: Any) -> bytes:
+            response = client.invoke_model(
+                modelId=self.model, body=body, contentType="application/json", accept="application/json"
+            )
+            with closing(response["body"]) as stream:
+                read: bytes = stream.read()
+            return read
+
+        return send
 
     def _body(self, batch: list[str]) -> dict[str, Any]:
         config = self.config

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import google.genai as genai  # so that a missing one is a ModuleNotFoundError, whatever else lies under `google`
 from google.genai import types
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from mem0.configs.base import validated
-from mem0.embeddings.base import EmbeddingBase
+from mem0.embeddings.base import EmbeddingBase, embedder_options
 from mem0.exceptions import EmbeddingError
 from mem0.text import clean
+from mem0.wire.connection import with_older_names
 from mem0.wire.gemini import GeminiConnection, Line
 
 # Sizes of Google's own models; any other is learned from its first vector.
@@ -27,7 +27,10 @@ class GeminiEmbeddingConfig(GeminiConnection):
 
     model: str = Field(default="gemini-embedding-001", min_length=1, description="Name of the model.")
     embedding_dims: int | None = Field(
-        default=None, ge=1, description="Size of the vectors, for models that can shorten them. Default: the model's."
+        default=None,
+        ge=1,
+        description="Size of the vectors, for models that can shorten them. Older name: `output_dimensionality`. "
+        "Default: the model's.",
     )
     max_input_bytes: int = Field(
         default=6_000,
@@ -41,6 +44,11 @@ class GeminiEmbeddingConfig(GeminiConnection):
         description="Further fields of each request's `EmbedContentConfig`, as the SDK has them, such as "
         "`{'task_type': 'SEMANTIC_SIMILARITY'}`.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _published_name(cls, values: Any) -> Any:
+        return with_older_names(values, {"output_dimensionality": "embedding_dims"})
 
     @field_validator("model_kwargs")
     @classmethod
@@ -69,15 +77,10 @@ class GeminiEmbedding(EmbeddingBase):
     model: str
 
     def __init__(self, config: GeminiEmbeddingConfig | Mapping[str, Any] | None = None, **options: Any) -> None:
-        if isinstance(config, GeminiEmbeddingConfig):
-            given: Mapping[str, Any] = config.model_dump(exclude_unset=True)
-        else:
-            given = config or {}
-        config = validated(GeminiEmbeddingConfig, {**given, **options}, "embedder 'gemini' config")
-        self.config = config
-        self.model = config.model.removeprefix("models/")  # the published way to write the same
-        self.dims = config.embedding_dims or _DIMS.get(self.model)
-        self._line = Line(config, lambda: genai.Client, "gemini-embedding-001")
+        self.config = embedder_options(GeminiEmbeddingConfig, config, options)
+        self.model = self.config.model.removeprefix("models/")  # the published way to write the same
+        self.dims = self.config.embedding_dims or _DIMS.get(self.model)
+        self._line = Line(self.config, lambda: genai.Client)
         self.client = self._line.client
 
     def __repr__(self) -> str:
@@ -88,18 +91,15 @@ class GeminiEmbedding(EmbeddingBase):
 
     def embed_batch(self, texts: Sequence[str]) -> list[list[float]]:
         vectors: list[list[float]] = []
-        with self._line.translated(EmbeddingError, self.model):
-            for request in self._requests(texts):
-                vectors += self._read(self.client.models.embed_content(**request), len(request["contents"]))
+        for request in self._requests(texts):
+            vectors += self._read(self._line.call(EmbeddingError, self.model, _sending(request)), request)
         return vectors
 
     async def aembed_batch(self, texts: Sequence[str]) -> list[list[float]]:
         """Do what :meth:`embed_batch` does, awaiting."""
         vectors: list[list[float]] = []
-        with self._line.translated(EmbeddingError, self.model):
-            client = await self._line.here()
-            for request in self._requests(texts):
-                vectors += self._read(await client.models.embed_content(**request), len(request["contents"]))
+        for request in self._requests(texts):
+            vectors += self._read(await self._line.acall(EmbeddingError, self.model, _sending(request)), request)
         return vectors
 
     def was_cut(self, text: str) -> bool:
@@ -128,7 +128,8 @@ class GeminiEmbedding(EmbeddingBase):
         raw = clean(text).encode()[: self.config.max_input_bytes]
         return raw.decode(errors="ignore") or " "
 
-    def _read(self, response: Any, count: int) -> list[list[float]]:
+    def _read(self, response: Any, request: Mapping[str, Any]) -> list[list[float]]:
+        count = len(request["contents"])
         found = getattr(response, "embeddings", None) or []
         vectors = [list(item.values or ()) for item in found]
         if len(vectors) != count:
@@ -139,3 +140,7 @@ class GeminiEmbedding(EmbeddingBase):
         if self.dims is None and vectors:
             self.dims = len(vectors[0])
         return vectors
+
+
+def _sending(request: Mapping[str, Any]) -> Callable[[Any], Any]:
+    return lambda models: models.embed_content(**request)

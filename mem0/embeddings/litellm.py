@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from mem0.embeddings.base import EmbeddingBase, embedder_options
+from mem0.embeddings.openai import vectors_of
 from mem0.exceptions import EmbeddingError
 from mem0.text import clean
+from mem0.wire.connection import without_ours
 from mem0.wire.litellm import LiteLLMConnection, LiteLLMLine, imported
 
 litellm = imported()
@@ -32,8 +34,15 @@ class LiteLLMEmbeddingConfig(LiteLLMConnection):
     )
     batch_size: int = Field(default=96, ge=1, description="Texts in one request at most; Cohere takes no more than 96.")
     model_kwargs: dict[str, Any] = Field(
-        default_factory=dict, description="Further arguments of each call, as `litellm.embedding` has them."
+        default_factory=dict,
+        repr=False,  # headers may stand in it
+        description="Further arguments of each call, as `litellm.embedding` has them.",
     )
+
+    @field_validator("model_kwargs")
+    @classmethod
+    def _not_ours(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return without_ours(given, ("dimensions", "input", "model"))
 
 
 class LiteLLMEmbedding(EmbeddingBase):
@@ -92,13 +101,8 @@ class LiteLLMEmbedding(EmbeddingBase):
             yield request | self.config.model_kwargs
 
     def _read(self, response: Any, request: Mapping[str, Any]) -> list[list[float]]:
-        data, count = response.data, len(request["input"])
-        if not isinstance(data, list) or len(data) != count:
-            found = f"{len(data)} vectors" if isinstance(data, list) else "no list of vectors"
-            raise EmbeddingError(
-                f"{self._line.named(self.model)} answered {found} for {count} text(s); nothing was stored"
-            )
-        vectors = [list(item["embedding"]) for item in sorted(data, key=lambda item: item["index"])]
+        data = getattr(response, "data", None)
+        vectors = vectors_of(data, len(request["input"]), self._line.named(self.model))
         if self.dims is None and vectors:
             self.dims = len(vectors[0])
         return vectors

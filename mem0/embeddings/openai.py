@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from mem0.embeddings.base import EmbeddingBase, embedder_options
 from mem0.exceptions import EmbeddingError
 from mem0.text import clean
-from mem0.wire.connection import named_model, without_ours
+from mem0.wire.connection import check_arguments, named_model, without_ours
 from mem0.wire.dispensed import Dispensed
 from mem0.wire.openai import OpenAIConnection
 from mem0.wire.sdk import Line
@@ -49,6 +49,7 @@ class OpenAIEmbeddingConfig(OpenAIConnection):
     batch_size: int = Field(default=_MOST_TEXTS, ge=1, le=_MOST_TEXTS, description="Texts in one request at most.")
     model_kwargs: dict[str, Any] = Field(
         default_factory=dict,
+        repr=False,  # headers may stand in it
         description="Further arguments of each request, as the SDK's `embeddings.create` has them; what the SDK does "
         "not know goes inside `extra_body`.",
     )
@@ -82,6 +83,8 @@ class OpenAIEmbedding(EmbeddingBase):
         self.dims = self.config.embedding_dims or _DIMS.get(self.model)
         self._line = self._connected()
         self.client = self._line.client
+        where = f"embedder {self._line.vendor.provider!r} config"
+        check_arguments(self.config.model_kwargs, self.client.embeddings.create, where)
         self._dispensed = Dispensed()
 
     def _connected(self) -> Line[Any]:
@@ -160,13 +163,32 @@ class OpenAIEmbedding(EmbeddingBase):
         return raw.decode(errors="ignore") or " "
 
     def _read(self, response: Any, count: int) -> list[list[float]]:
-        data = getattr(response, "data", None)
-        if not isinstance(data, list) or len(data) != count:
-            found = f"{len(data)} vectors" if isinstance(data, list) else "no list of vectors"
-            raise EmbeddingError(
-                f"the server at {self._line.where} answered {found} for {count} text(s); nothing was stored"
-            )
-        vectors = [list(item.embedding) for item in sorted(data, key=lambda item: item.index)]
+        named = self._line.named(self.model)
+        vectors = vectors_of(getattr(response, "data", None), count, named)
         if self.dims is None and vectors:
             self.dims = len(vectors[0])
         return vectors
+
+
+def vectors_of(data: Any, count: int, named: str) -> list[list[float]]:
+    """Return the vectors of an answer of OpenAI's shape, in the order of the texts.
+
+    Args:
+        data: Its list of objects, or dicts, with ``embedding`` and ``index``.
+        count: How many texts there were.
+        named: Who was asked, for messages.
+
+    Raises:
+        EmbeddingError: It is no such list, or not of so many.
+    """
+    if not isinstance(data, list) or len(data) != count:
+        found = f"{len(data)} vectors" if isinstance(data, list) else "no list of vectors"
+        raise EmbeddingError(f"{named} answered {found} for {count} text(s); nothing was stored")
+    items = [item if isinstance(item, Mapping) else getattr(item, "__dict__", {}) for item in data]
+    vectors: list[Any] = [item.get("embedding") for item in items]
+    if not all(isinstance(vector, list) for vector in vectors):
+        raise EmbeddingError(f"{named} answered something else than vectors for {count} text(s); nothing was stored")
+    places: list[Any] = [item.get("index") for item in items]
+    if sorted(place for place in places if isinstance(place, int)) != list(range(count)):
+        places = [*range(count)]  # a server that numbers none sends them as they were asked for
+    return [list(vector) for _, vector in sorted(zip(places, vectors, strict=True), key=lambda pair: pair[0])]

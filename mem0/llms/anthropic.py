@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -13,9 +15,10 @@ from pydantic import Field, field_validator
 
 from mem0.configs.llms.base import BaseLlmConfig
 from mem0.exceptions import LLMError, LLMResponseError
-from mem0.llms.base import LLMBase, Message, options_of, read_arguments, report_tokens
-from mem0.llms.shapes import OPENING, json_instruction, picture_of, unfenced, wants_json
-from mem0.wire.anthropic import AnthropicConnection
+from mem0.llms import shapes
+from mem0.llms.base import LLMBase, Message, options_of, report_tokens
+from mem0.llms.shapes import Block, json_instruction, unfenced, wants_json
+from mem0.wire.anthropic import FAILED, AnthropicConnection, Patience
 from mem0.wire.connection import cleaned
 from mem0.wire.sdk import Line
 
@@ -46,10 +49,15 @@ class AnthropicLlmConfig(AnthropicConnection, BaseLlmConfig):
     thinking: dict[str, Any] | None = Field(
         default=None, description="Whether it thinks first, such as `{'type': 'adaptive'}`. Default: the model's."
     )
+    reasoning_effort: str | None = Field(
+        default=None,
+        description="How much work it puts into a reply, where its model can be told: `low`, `medium`, `high`, ... "
+        "The API's `output_config.effort`.",
+    )
     model_kwargs: dict[str, Any] = Field(
         default_factory=dict,
         description="Further arguments of each request, as the SDK's `messages.create` has them, such as "
-        "`{'output_config': {'effort': 'low'}}`; what the SDK does not know goes inside `extra_body`.",
+        "`{'stop_sequences': ['END']}`; what the SDK does not know goes inside `extra_body`.",
     )
 
     @field_validator("model_kwargs")
@@ -99,12 +107,17 @@ class AnthropicLLM(LLMBase):
     ) -> Any:
         request = self._request(messages, response_format, tools, tool_choice)
         with self._line.translated(LLMError, self.model):
+            patience = Patience(self.config.max_retries)
             while True:
-                sent = self._with_sampling(request)
+                sent = self._with_extras(request)
                 try:
                     return self._read(self.client.messages.create(**sent), response_format, tools)
                 except anthropic.BadRequestError as error:
                     self._learn(error, sent)
+                except FAILED as error:
+                    self._line.require_open()
+                    time.sleep(patience.after(error))
+                self._line.require_open()
 
     async def agenerate_response(
         self,
@@ -117,12 +130,17 @@ class AnthropicLLM(LLMBase):
         request = self._request(messages, response_format, tools, tool_choice)
         with self._line.translated(LLMError, self.model):
             client = await self._line.here()
+            patience = Patience(self.config.max_retries)
             while True:
-                sent = self._with_sampling(request)
+                sent = self._with_extras(request)
                 try:
                     return self._read(await client.messages.create(**sent), response_format, tools)
                 except anthropic.BadRequestError as error:
                     self._learn(error, sent)
+                except FAILED as error:
+                    self._line.require_open()
+                    await asyncio.sleep(patience.after(error))
+                self._line.require_open()
 
     def close(self) -> None:
         self._line.close()
@@ -150,14 +168,20 @@ class AnthropicLLM(LLMBase):
             "thinking": config.thinking,
         }
         if tools:
-            request |= {"tools": [_tool(tool) for tool in tools], "tool_choice": _choice(tool_choice)}
-        return {name: cleaned(value) for name, value in request.items() if value is not None} | config.model_kwargs
+            request |= {"tools": [_tool(tool) for tool in cleaned(tools)], "tool_choice": _choice(tool_choice)}
+        return {name: value for name, value in request.items() if value is not None} | config.model_kwargs
 
-    def _with_sampling(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Return a request with what its model takes of the sampling options."""
+    def _with_extras(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return a request with what not every version of the SDK has as arguments.
+
+        Of the sampling options that is what its model takes.
+        """
         refused = self._refused.get(request["model"], ())
-        sampling = {name: getattr(self.config, name) for name in _SAMPLING if name not in refused}
-        body = {name: value for name, value in sampling.items() if value is not None} | request.get("extra_body", {})
+        extras = {name: getattr(self.config, name) for name in _SAMPLING if name not in refused}
+        body = {name: value for name, value in extras.items() if value is not None} | request.get("extra_body", {})
+        if self.config.reasoning_effort is not None:
+            given = {**request.get("output_config", {}), **body.get("output_config", {})}
+            body["output_config"] = {"effort": self.config.reasoning_effort, **given}
         return request | ({"extra_body": body} if body else {})
 
     def _learn(self, error: anthropic.BadRequestError, sent: Mapping[str, Any]) -> None:
@@ -173,27 +197,23 @@ class AnthropicLLM(LLMBase):
 
     def _read(self, response: Any, response_format: Mapping[str, Any] | None, tools: Sequence[Any] | None) -> Any:
         named = self._line.named(self.model)
-        blocks = getattr(response, "content", None)
-        if not isinstance(blocks, list) or not all(hasattr(block, "type") for block in blocks):
-            raise LLMResponseError(
-                f"{named}: it did not answer as Anthropic's API does; check base_url; nothing was stored",
-                reply=response if isinstance(response, str) else None,
-            )
+        strange = f"{named}: it did not answer as Anthropic's API does; check base_url"
+        if isinstance(response, str):
+            raise LLMResponseError(f"{strange}; nothing was stored", reply=response)
+        with shapes.reading(strange):
+            # Any other block, such as its thinking, is not part of the answer.
+            text = "".join(block.text or "" for block in response.content if block.type == "text")
+            wanted = [block for block in response.content if block.type == "tool_use"]
+            calls = [shapes.called(block.name, block.input) for block in wanted]
+            reason = response.stop_reason
         usage = getattr(response, "usage", None)
         read = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
         counts = [getattr(usage, name, None) for name in read]
         report_tokens(sum(count for count in counts if isinstance(count, int)), getattr(usage, "output_tokens", None))
-        # Any other block, such as its thinking, is not part of the answer.
-        text = "".join(block.text or "" for block in blocks if block.type == "text")
-        calls = [
-            {"name": block.name, "arguments": read_arguments(block.input)}
-            for block in blocks
-            if block.type == "tool_use"
-        ]
-        if response.stop_reason == "refusal":
+        if reason == "refusal":
             raise LLMResponseError(f"{named}: it refused to answer; nothing was stored", reply=text or None)
-        if response.stop_reason == "max_tokens" and not text and not calls:
-            raise LLMError(f"{named}: max_tokens were used up by thinking; raise it in the config; nothing was stored")
+        if reason == "max_tokens" and not text and not calls:
+            raise shapes.used_up(named)
         if tools:
             return {"content": text or None, "tool_calls": calls}
         return unfenced(text) if wants_json(response_format) else text
@@ -203,50 +223,36 @@ class AnthropicLLM(LLMBase):
 
 
 def conversation(messages: Sequence[Message]) -> tuple[list[str], list[dict[str, Any]]]:
-    """Return what the system says, and the turns: alternating, beginning with the user."""
-    system: list[str] = []
-    turns: list[tuple[str, list[dict[str, Any]]]] = []
-    for message in messages:
-        blocks = _blocks(message)
-        if message["role"] in ("system", "developer"):
-            system += [block["text"] for block in blocks if block["type"] == "text"]
-            continue
-        role = "assistant" if message["role"] == "assistant" else "user"
-        if blocks and turns and turns[-1][0] == role:
-            turns[-1][1].extend(blocks)
-        elif blocks:
-            turns.append((role, blocks))
-    if not turns or turns[0][0] != "user":
-        turns.insert(0, ("user", [{"type": "text", "text": OPENING}]))
-    return system, [{"role": role, "content": _short(blocks)} for role, blocks in turns]
+    """Return what the system says, and the turns: alternating, beginning with the user.
+
+    Raises:
+        LLMError: A message has another shape than OpenAI's.
+    """
+    system, turns = shapes.conversation(messages, _blocks)
+    said = [block["text"] for block in system if block["type"] == "text"]
+    return said, [{"role": turn.role, "content": _short(turn.blocks)} for turn in turns]
 
 
-def _short(blocks: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
+def _short(blocks: list[Block]) -> str | list[Block]:
     only_text = len(blocks) == 1 and set(blocks[0]) == {"type", "text"}
     return blocks[0]["text"] if only_text else blocks
 
 
-def _blocks(message: Message) -> list[dict[str, Any]]:
-    content = message.get("content")
-    parts = content if isinstance(content, (list, tuple)) else [content]
-    blocks = [block for part in parts if (block := _block(part)) is not None]
+def _blocks(message: Message) -> list[Block]:
+    blocks = [block for part in shapes.parts_of(message) if (block := _block(part)) is not None]
     if message["role"] == "tool":
         return [{"type": "tool_result", "tool_use_id": message.get("tool_call_id"), "content": _short(blocks)}]
-    for call in message.get("tool_calls") or ():
-        function = call["function"]
-        arguments = read_arguments(function.get("arguments")) or {}
-        blocks.append({"type": "tool_use", "id": call.get("id"), "name": function["name"], "input": arguments})
+    for call in shapes.calls_of(message):
+        blocks.append({"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments})
     return blocks
 
 
-def _block(part: Any) -> dict[str, Any] | None:
-    if part is None or isinstance(part, str):
-        part = {"type": "text", "text": part or ""}
-    if part.get("type") == "text":
-        return dict(part) if part["text"].strip() else None  # the API refuses blank ones
-    if part.get("type") != "image_url":
-        return dict(part)  # a block of the API's own
-    picture = picture_of(part)
+def _block(part: Block) -> Block | None:
+    if part["type"] == "text":
+        return part if part["text"].strip() else None  # the API refuses blank ones
+    if part["type"] != "image_url":
+        return part  # a block of the API's own
+    picture = shapes.picture_of(part)
     if picture.base64 is None:
         return {"type": "image", "source": {"type": "url", "url": picture.url}}
     return {"type": "image", "source": {"type": "base64", "media_type": picture.kind, "data": picture.base64}}

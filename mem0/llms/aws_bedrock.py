@@ -7,8 +7,6 @@ in the form of OpenAI's chat completions.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -21,26 +19,19 @@ from pydantic import Field, field_validator
 
 from mem0.configs.llms.base import BaseLlmConfig
 from mem0.exceptions import ConfigError, LLMError, LLMResponseError, ValidationError
-from mem0.llms.base import LLMBase, Message, options_of, read_arguments, report_tokens
-from mem0.llms.shapes import OPENING, json_instruction, picture_of, unfenced, wants_json
+from mem0.llms import shapes
+from mem0.llms.base import LLMBase, Message, options_of, report_tokens
+from mem0.llms.shapes import Block, json_instruction, unfenced, wants_json
 from mem0.text import clean
-from mem0.wire.aws import CREDENTIALS, AWSConnection, BedrockRuntime
-from mem0.wire.failures import Vendor
-
-_VENDOR = Vendor(
-    "aws_bedrock",
-    "AWS Bedrock",
-    key="AWS_BEARER_TOKEN_BEDROCK",
-    ending="",
-    model="global.anthropic.claude-sonnet-5-5",
-    key_help=CREDENTIALS,
-)
+from mem0.wire.aws import AWSConnection, BedrockRuntime
+from mem0.wire.connection import cleaned
 
 # What some models refuse, in their words, and what is then left out (or, of `system`, said by the user).
 _REFUSALS = (
     (re.compile(r"temperature\W+and\W+top_?p\W+cannot both", re.I), "topP"),
     (re.compile(r"temperature\W+(?:is deprecated|(?:is|are) not support)", re.I), "temperature"),
     (re.compile(r"top_?p\W+(?:is deprecated|(?:is|are) not support)", re.I), "topP"),
+    (re.compile(r"top_?k\W+(?:is deprecated|(?:is|are) not support)|extraneous key \[top_k\]", re.I), "top_k"),
     (re.compile(r"support system messages", re.I), "system"),
 )
 _PICTURES = ("gif", "jpeg", "png", "webp")
@@ -55,6 +46,12 @@ class AWSBedrockLlmConfig(AWSConnection, BaseLlmConfig):
         min_length=1,
         description="A model's id, an inference profile's (`us.anthropic.…`), or an ARN. Default: the provider's.",
     )
+    top_k: int | None = Field(
+        default=None,
+        ge=1,
+        description="Number of tokens it chooses from, under the name that Anthropic's and Mistral's models have for "
+        "it; left out for models that refuse it (another name goes inside `model_kwargs`). Default: the model's.",
+    )
     api: Literal["converse", "invoke_model"] = Field(
         default="converse",
         description="`invoke_model` is for imported models that `converse` does not take (Qwen2.5, Qwen2-VL, "
@@ -62,7 +59,8 @@ class AWSBedrockLlmConfig(AWSConnection, BaseLlmConfig):
     )
     model_kwargs: dict[str, Any] = Field(
         default_factory=dict,
-        description="Further fields of each request, as the model's own API has them, such as `{'top_k': 50}`.",
+        description="Further fields of each request, as the model's own API has them, such as "
+        "`{'stop_sequences': ['END']}`.",
     )
 
     @field_validator("model_kwargs")
@@ -77,9 +75,9 @@ class AWSBedrockLlmConfig(AWSConnection, BaseLlmConfig):
 class AWSBedrockLLM(LLMBase):
     """Asks a model on Amazon Bedrock; safe to share between threads.  boto3 cannot be awaited.
 
-    What a model refuses (``top_p`` beside ``temperature``, ``temperature`` at all, system messages) is learned from its
-    answer and left out from then on; what the system says is then said by the user.  JSON mode is an instruction in
-    the system prompt.
+    What a model refuses (``top_p`` beside ``temperature``, ``temperature`` or ``top_k`` at all, system messages) is
+    learned from its answer and left out from then on; what the system says is then said by the user.  JSON mode is an
+    instruction in the system prompt.
 
     Args:
         config: Its options; the default model is ``anthropic.claude-3-5-sonnet-20240620-v1:0``.
@@ -95,7 +93,7 @@ class AWSBedrockLLM(LLMBase):
     def __init__(self, config: BaseLlmConfig | None = None) -> None:
         self.config: AWSBedrockLlmConfig = options_of(config, AWSBedrockLlmConfig)
         self.model = self.config.model or self.default_model
-        self._runtime = BedrockRuntime(_VENDOR, self.config, lambda: boto3)
+        self._runtime = BedrockRuntime(self.config, lambda: boto3)
         self._refused: set[tuple[str, str]] = set()
 
     def __repr__(self) -> str:
@@ -151,25 +149,28 @@ class AWSBedrockLLM(LLMBase):
                 "topP": config.top_p,
             },
             "toolConfig": _tool_config(tools, tool_choice),
-            "additionalModelRequestFields": config.model_kwargs,
+            "additionalModelRequestFields": {"top_k": config.top_k},
         }
-        with self._runtime.translated(LLMError, self.model) as client:
-            while True:
-                sent = self._accepted(request)
-                try:
-                    return self._read(client.converse(**sent))
-                except ClientError as error:
-                    self._learn(error, sent)
+        return self._read(self._runtime.call(LLMError, self.model, lambda client: self._taken(client, request)))
+
+    def _taken(self, client: Any, request: Mapping[str, Any]) -> Any:
+        """Send a request, without what its model turns out to refuse."""
+        while True:
+            sent = self._accepted(request)
+            try:
+                return client.converse(**sent)
+            except ClientError as error:
+                self._learn(error, sent)
 
     def _accepted(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return a request as its model takes it, without what is empty."""
         model = request["modelId"]
         sent = dict(request)
-        sent["inferenceConfig"] = {
-            name: value
-            for name, value in request["inferenceConfig"].items()
-            if value is not None and (model, name) not in self._refused
-        }
+        for field in ("inferenceConfig", "additionalModelRequestFields"):
+            given = request[field].items()
+            sent[field] = {name: value for name, value in given if value is not None}
+            sent[field] = {name: value for name, value in sent[field].items() if (model, name) not in self._refused}
+        sent["additionalModelRequestFields"] |= self.config.model_kwargs
         if (model, "system") in self._refused:
             first, *rest = request["messages"]
             sent["messages"] = [{**first, "content": [*request["system"], *first["content"]]}, *rest]
@@ -182,39 +183,38 @@ class AWSBedrockLLM(LLMBase):
         What was learned is not sent again, so a caller that tries again comes to an end.
         """
         said = error.response.get("Error", {})
+        further = {*sent.get("additionalModelRequestFields", {})} - {*self.config.model_kwargs}
+        ours = {*sent, *sent.get("inferenceConfig", {}), *further}
         for pattern, name in _REFUSALS:
-            was_sent = name in sent or name in sent.get("inferenceConfig", {})
-            if was_sent and said.get("Code") == "ValidationException" and pattern.search(str(said.get("Message"))):
+            if name in ours and said.get("Code") == "ValidationException" and pattern.search(str(said.get("Message"))):
                 self._refused.add((sent["modelId"], name))
                 return
         raise error
 
-    def _read(self, response: Mapping[str, Any]) -> dict[str, Any]:
-        usage = response.get("usage") or {}
-        report_tokens(usage.get("inputTokens"), usage.get("outputTokens"))
-        reason = response.get("stopReason")
-        if reason in _STOPPED:
-            raise LLMError(
-                f"{self._named()}: {_STOPPED[reason]} stopped the reply; reword what was said, or use another model; "
-                "nothing was stored"
-            )
-        blocks = ((response.get("output") or {}).get("message") or {}).get("content")
-        if not isinstance(blocks, list):
-            raise self._no_answer()
-        # Any other block, such as its reasoning, is not part of the answer.
-        text = "".join(block["text"] for block in blocks if isinstance(block.get("text"), str))
-        calls = [
-            {"name": block["toolUse"]["name"], "arguments": read_arguments(block["toolUse"].get("input"))}
-            for block in blocks
-            if "toolUse" in block
-        ]
+    def _read(self, response: Any) -> dict[str, Any]:
+        with shapes.reading(self._strange()):
+            usage = response.get("usage") or {}
+            report_tokens(usage.get("inputTokens"), usage.get("outputTokens"))
+            reason = response.get("stopReason")
+            if reason in _STOPPED:
+                raise LLMError(
+                    f"{self._named()}: {_STOPPED[reason]} stopped the reply; reword what was said, or use another "
+                    "model; nothing was stored"
+                )
+            blocks = response["output"]["message"]["content"]
+            # Any other block, such as its reasoning, is not part of the answer.
+            text = "".join(block["text"] for block in blocks if isinstance(block.get("text"), str))
+            wanted = [block["toolUse"] for block in blocks if "toolUse" in block]
+            calls = [shapes.called(call["name"], call.get("input")) for call in wanted]
         if reason == "malformed_model_output" and not text and not calls:
             raise LLMResponseError(f"{self._named()}: its output was malformed; nothing was stored", reply=None)
+        if reason == "max_tokens" and not text and not calls:
+            raise shapes.used_up(self._named())
         return {"content": text or None, "tool_calls": calls}
 
     def _invoked(self, messages: Sequence[Message], response_format: Mapping[str, Any] | None) -> dict[str, Any]:
         config = self.config
-        said = [*messages]
+        said = [*shapes.checked(messages)]
         if wants_json(response_format):
             said.insert(0, {"role": "system", "content": json_instruction(response_format)})
         body = {
@@ -222,110 +222,79 @@ class AWSBedrockLLM(LLMBase):
             "max_tokens": config.max_tokens,
             "temperature": config.temperature,
             "top_p": config.top_p,
+            "top_k": config.top_k,
         }
         body = {name: value for name, value in body.items() if value is not None} | config.model_kwargs
         raw = clean(json.dumps(body, ensure_ascii=False)).encode()
-        with self._runtime.translated(LLMError, self.model) as client:
-            response = client.invoke_model(
-                modelId=self.model, body=raw, contentType="application/json", accept="application/json"
-            )
-            with closing(response["body"]) as stream:
-                raw = stream.read()
-        try:
-            answer = json.loads(raw)
+        answered = self._runtime.call(LLMError, self.model, lambda client: self._invoke(client, raw))
+        with shapes.reading(self._strange()):
+            answer = json.loads(answered)
             usage = answer.get("usage") or {}
             text = answer["choices"][0]["message"]["content"]
-        except (ValueError, TypeError, AttributeError, LookupError) as error:
-            raise self._no_answer() from error
-        report_tokens(usage.get("prompt_tokens"), usage.get("completion_tokens"))
+            if not isinstance(text, (str, type(None))):
+                raise TypeError(f"the content is text, not {type(text).__name__}")
+            report_tokens(usage.get("prompt_tokens"), usage.get("completion_tokens"))
         return {"content": text, "tool_calls": []}
+
+    def _invoke(self, client: Any, body: bytes) -> bytes:
+        response = client.invoke_model(
+            modelId=self.model, body=body, contentType="application/json", accept="application/json"
+        )
+        with closing(response["body"]) as stream:
+            read: bytes = stream.read()
+        return read
 
     def _named(self) -> str:
         return f"AWS Bedrock model {self.model!r} at {self._runtime.where}"
 
-    def _no_answer(self) -> LLMResponseError:
-        return LLMResponseError(
-            f"{self._named()}: it did not answer as Bedrock does, or was cut off; check endpoint_url and api; nothing "
-            "was stored",
-            reply=None,
-        )
+    def _strange(self) -> str:
+        return f"{self._named()}: it did not answer as Bedrock does, or was cut off; check endpoint_url and api"
 
 
 # -- OpenAI's shape, as converse takes it ---------------------------------------------------------------
 
 
-def conversation(messages: Sequence[Message]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def conversation(messages: Sequence[Message]) -> tuple[list[Block], list[dict[str, Any]]]:
     """Return what the system says, and the turns: user and assistant by turns, the user first.
 
     Raises:
-        LLMError: A part of a message cannot be sent.
+        LLMError: A message has another shape than OpenAI's, or a part of it cannot be sent.
     """
-    system: list[dict[str, Any]] = []
-    turns: list[dict[str, Any]] = []
-    for message in messages:
-        blocks = _blocks(message.get("content"))
-        role = message.get("role")
-        if role in ("system", "developer"):
-            system += blocks
-            continue
-        if role == "tool":
-            blocks = [{"toolResult": {"toolUseId": str(message.get("tool_call_id")), "content": blocks}}]
-        elif role == "assistant":
-            blocks += [_tool_use(call) for call in message.get("tool_calls") or ()]
-        role = "assistant" if role == "assistant" else "user"
-        if turns and turns[-1]["role"] == role:
-            turns[-1]["content"] += blocks
-        elif blocks:  # an empty one is refused
-            turns.append({"role": role, "content": blocks})
-    if not turns or turns[0]["role"] != "user":
-        turns.insert(0, {"role": "user", "content": [{"text": OPENING}]})
-    return system, turns
+    system, turns = shapes.conversation(messages, _blocks)
+    return system, [{"role": turn.role, "content": turn.blocks} for turn in turns]
 
 
-def _blocks(content: Any) -> list[dict[str, Any]]:
-    parts = content if isinstance(content, (list, tuple)) else [content]
-    blocks: list[dict[str, Any]] = []
-    for part in parts:
-        text = part.get("text") if isinstance(part, Mapping) else part
-        if isinstance(text, str):
-            if text.strip():  # a blank one is refused
-                blocks.append({"text": clean(text)})
-        elif isinstance(part, Mapping) and "image_url" in part:
-            blocks.append(_image(part))
-        elif part is not None:
-            kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
-            raise LLMError(f"AWS Bedrock: a content part of type {kind!r} cannot be sent; nothing was stored")
+def _blocks(message: Message) -> list[Block]:
+    blocks = [block for part in shapes.parts_of(message) if (block := _block(part)) is not None]
+    if message["role"] == "tool":
+        return [{"toolResult": {"toolUseId": str(message.get("tool_call_id")), "content": blocks}}]
+    for call in shapes.calls_of(message):
+        blocks.append({"toolUse": {"toolUseId": call.id, "name": call.name, "input": call.arguments}})
     return blocks
 
 
-def _image(part: Mapping[str, Any]) -> dict[str, Any]:
-    picture = picture_of(part)
+def _block(part: Block) -> Block | None:
+    if part["type"] == "text":
+        return {"text": part["text"]} if part["text"].strip() else None  # a blank one is refused
+    if part["type"] != "image_url":
+        raise LLMError(f"AWS Bedrock: a content part of type {part['type']!r} cannot be sent; nothing was stored")
+    picture = shapes.picture_of(part)
     kind = (picture.kind or "").lower().removeprefix("image/").replace("jpg", "jpeg")
     if picture.base64 is None or kind not in _PICTURES:
         raise LLMError(
             "AWS Bedrock takes a picture only as a data URL (data:image/png;base64,…; png, jpeg, gif or webp), not "
             f"{picture.url[:40]!r}: load it first; nothing was stored"
         )
-    try:
-        raw = base64.b64decode(picture.base64, validate=True)
-    except binascii.Error as error:
-        raise LLMError(f"AWS Bedrock: a picture's data URL is no base64 ({error}); nothing was stored") from error
-    return {"image": {"format": kind, "source": {"bytes": raw}}}
-
-
-def _tool_use(call: Mapping[str, Any]) -> dict[str, Any]:
-    function = call.get("function") or {}
-    arguments = read_arguments(function.get("arguments")) or {}
-    return {"toolUse": {"toolUseId": str(call.get("id")), "name": str(function.get("name")), "input": arguments}}
+    return {"image": {"format": kind, "source": {"bytes": picture.raw()}}}
 
 
 def _tool_config(tools: Sequence[Mapping[str, Any]] | None, choice: Any) -> dict[str, Any] | None:
     if not tools or choice == "none":
         return None
     specs = []
-    for tool in tools:
+    for tool in cleaned(tools):
         function = tool.get("function", tool)
-        spec = {"name": function["name"], "description": clean(function.get("description") or "")}
+        spec = {"name": function["name"], "description": function.get("description")}
         spec["inputSchema"] = {"json": function.get("parameters") or {"type": "object", "properties": {}}}
         specs.append({"toolSpec": {name: value for name, value in spec.items() if value}})
     if choice in (None, "auto"):  # what it does anyway; some models refuse to be told

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
+from mem0.configs.base import options_from
 from mem0.configs.llms.base import BaseLlmConfig
 from mem0.exceptions import LLMError, LLMResponseError, Mem0Error, judged
 
@@ -73,11 +74,15 @@ class LLMBase(ABC):
         self.close()
 
 
-def options_of(given: BaseLlmConfig | None, wanted: type[Options]) -> Options:
-    """Return options as a provider's own class, made of the base class where that was given."""
+def options_of(given: BaseLlmConfig | Mapping[str, Any] | None, wanted: type[Options]) -> Options:
+    """Return options as a provider's own class, made of the base class, or a dict, where that was given.
+
+    Raises:
+        ConfigError: They do not fit.
+    """
     if isinstance(given, wanted):
         return given
-    return wanted() if given is None else wanted(**given.model_dump(exclude_unset=True))
+    return options_from(wanted, given, {}, f"llm {wanted.__name__}")
 
 
 # -- what a call cost -------------------------------------------------------------------------------

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator
 
 from mem0.configs.llms.base import BaseLlmConfig
-from mem0.exceptions import LLMError, LLMResponseError
+from mem0.exceptions import LLMError, LLMResponseError, retryable_status
 from mem0.llms.base import LLMBase, Message, options_of, read_arguments, report_tokens
-from mem0.wire.connection import cleaned, named_model, without_ours
+from mem0.wire.connection import check_arguments, cleaned, named_model, without_ours
 from mem0.wire.dispensed import Dispensed
 from mem0.wire.sdk import Line
 
@@ -24,6 +24,7 @@ class ChatLlmConfig(BaseLlmConfig):
     )
     model_kwargs: dict[str, Any] = Field(
         default_factory=dict,
+        repr=False,  # headers may stand in it
         description="Further arguments of each request, as the SDK's `chat.completions.create` has them; what the SDK "
         "does not know goes inside `extra_body`.",
     )
@@ -48,13 +49,17 @@ class ChatLLM(LLMBase):
     """
 
     options: ClassVar[type[BaseLlmConfig]]
+    config: Any
     default_model: ClassVar[str]
 
     def __init__(self, config: BaseLlmConfig | None = None) -> None:
-        self.config: Any = options_of(config, self.options)
+        options: Any = options_of(config, self.options)
+        self.config = options
         self.model = named_model(self.config, self.default_model)
         self._line = self._connected()
         self.client = self._line.client
+        create = self.client.chat.completions.create
+        check_arguments(options.model_kwargs, create, f"llm {self._line.vendor.provider!r} config")
         self._dispensed = Dispensed()
 
     @abstractmethod
@@ -150,31 +155,56 @@ def read_chat(response: Any, with_tools: bool, named: str, hidden: Callable[[str
         LLMResponseError: It is no chat completion, or a refusal.
     """
     choices = getattr(response, "choices", None)
-    problem = getattr(response, "error", None)
-    if not choices and problem:  # some servers send an error in place of an answer, with status 200
-        said = hidden(str(problem.get("message") if isinstance(problem, Mapping) else problem))[:500]
-        raise LLMError(f"{named}: {said}; nothing was stored")
-    if not choices:
+    choice = choices[0] if isinstance(choices, (list, tuple)) and choices else None
+    problem = getattr(choice if getattr(choice, "finish_reason", None) == "error" else response, "error", None)
+    if problem and (choice is None or choice.finish_reason == "error"):
+        raise _said_instead(problem, named, hidden)
+    message = getattr(choice, "message", None)
+    text = None if message is None else _text(message.content)
+    if choice is None or message is None or text is None:
         raise LLMResponseError(
             f"{named}: it did not answer as OpenAI's API does; check base_url; nothing was stored",
             reply=response if isinstance(response, str) else None,
         )
     usage = getattr(response, "usage", None)
     report_tokens(getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None))
-    message = choices[0].message
-    if choices[0].finish_reason == "content_filter":
+    if choice.finish_reason == "content_filter":
         raise LLMError(
             f"{named}: a content filter stopped the reply; reword what was said, or use another model; "
             "nothing was stored"
         )
     refusal = getattr(message, "refusal", None)
-    if isinstance(refusal, str) and refusal and not message.content:
+    if isinstance(refusal, str) and refusal and not text:
         raise LLMResponseError(f"{named}: it refused to answer; nothing was stored", reply=refusal)
+    wanted = message.tool_calls if with_tools else None
+    if choice.finish_reason == "length" and not text and not wanted:
+        raise LLMError(f"{named}: max_tokens were used up by thinking; raise it in the config; nothing was stored")
     if not with_tools:
-        return message.content or ""
+        return text
     calls = [
         {"name": call.function.name, "arguments": read_arguments(call.function.arguments)}
-        for call in message.tool_calls or ()
+        for call in wanted or ()
         if getattr(call, "function", None) is not None
     ]
-    return {"content": message.content, "tool_calls": calls}
+    return {"content": text or None, "tool_calls": calls}
+
+
+def _text(content: Any) -> str | None:
+    """Return the text of an answer, which may come in parts with thoughts among them; ``None`` where it is none."""
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, (list, tuple)) or not all(isinstance(part, Mapping) for part in content):
+        return None
+    texts = [part.get("text") for part in content if part.get("type") == "text"]
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _said_instead(problem: Any, named: str, hidden: Callable[[str], str]) -> LLMError:
+    """Return the error that some servers send in place of an answer, with status 200."""
+    known = problem if isinstance(problem, Mapping) else {"message": problem}
+    code = known.get("code")
+    status = code if isinstance(code, int) and 400 <= code < 600 else None
+    said = hidden(str(known.get("message")))[:500]
+    return LLMError(f"{named}: {said}; nothing was stored", status=status, retryable=retryable_status(status))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import mimetypes
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import google.genai as genai  # so that a missing one is a ModuleNotFoundError, whatever else lies under `google`
@@ -14,8 +13,9 @@ from pydantic import Field, field_validator
 
 from mem0.configs.llms.base import BaseLlmConfig
 from mem0.exceptions import LLMError, LLMResponseError
-from mem0.llms.base import LLMBase, Message, options_of, read_arguments, report_tokens
-from mem0.llms.shapes import OPENING, picture_of, schema_of, wants_json
+from mem0.llms import shapes
+from mem0.llms.base import LLMBase, Message, options_of, report_tokens
+from mem0.llms.shapes import Block, schema_of, wants_json
 from mem0.wire.connection import cleaned
 from mem0.wire.gemini import GeminiConnection, Line
 
@@ -91,7 +91,7 @@ class GeminiLLM(LLMBase):
     def __init__(self, config: BaseLlmConfig | None = None) -> None:
         self.config: GeminiLlmConfig = options_of(config, GeminiLlmConfig)
         self.model = self.config.model or self.default_model
-        self._line = Line(self.config, lambda: genai.Client, self.default_model)
+        self._line = Line(self.config, lambda: genai.Client)
         self.client = self._line.client
 
     def __repr__(self) -> str:
@@ -105,8 +105,7 @@ class GeminiLLM(LLMBase):
         tool_choice: Any = "auto",
     ) -> Any:
         request = self._request(messages, response_format, tools, tool_choice)
-        with self._line.translated(LLMError, self.model):
-            response = self.client.models.generate_content(**request)
+        response = self._line.call(LLMError, self.model, lambda models: models.generate_content(**request))
         return self._read(response, bool(tools))
 
     async def agenerate_response(
@@ -118,9 +117,7 @@ class GeminiLLM(LLMBase):
     ) -> Any:
         """Do what :meth:`generate_response` does, awaiting."""
         request = self._request(messages, response_format, tools, tool_choice)
-        with self._line.translated(LLMError, self.model):
-            client = await self._line.here()
-            response = await client.models.generate_content(**request)
+        response = await self._line.acall(LLMError, self.model, lambda models: models.generate_content(**request))
         return self._read(response, bool(tools))
 
     def close(self) -> None:
@@ -138,7 +135,7 @@ class GeminiLLM(LLMBase):
         tool_choice: Any,
     ) -> dict[str, Any]:
         options = self.config
-        system, contents = conversation(cleaned(messages))
+        system, contents = conversation(messages)
         config: dict[str, Any] = {
             "system_instruction": "\n\n".join(system) or None,
             "temperature": options.temperature,
@@ -161,24 +158,22 @@ class GeminiLLM(LLMBase):
         counts = [getattr(usage, name, None) for name in ("candidates_token_count", "thoughts_token_count")]
         written = sum(count for count in counts if isinstance(count, int))
         report_tokens(getattr(usage, "prompt_token_count", None), written)
-        candidates = getattr(response, "candidates", None)
-        if not candidates:
+        if not getattr(response, "candidates", None):
             blocked = getattr(getattr(response, "prompt_feedback", None), "block_reason", None)
             if blocked is not None:
                 raise LLMError(
                     f"{named}: the prompt was blocked ({_name(blocked)}); reword what was said, or use another model; "
                     "nothing was stored"
                 )
-            raise LLMResponseError(
-                f"{named}: it did not answer as Gemini's API does; check base_url; nothing was stored", reply=None
-            )
-        parts = getattr(candidates[0].content, "parts", None) or []
-        text = "".join(part.text for part in parts if part.text and not part.thought)
-        wanted = [part.function_call for part in parts if part.function_call is not None]
-        calls = [{"name": call.name, "arguments": read_arguments(call.args or {})} for call in wanted]
-        reason = _name(candidates[0].finish_reason)
+        with shapes.reading(f"{named}: it did not answer as Gemini's API does; check base_url"):
+            candidate = response.candidates[0]
+            parts = getattr(candidate.content, "parts", None) or []
+            text = "".join(part.text for part in parts if part.text and not part.thought)
+            wanted = [part.function_call for part in parts if part.function_call is not None]
+            calls = [shapes.called(call.name, call.args or {}) for call in wanted]
+            reason = _name(candidate.finish_reason)
         if reason == "MAX_TOKENS" and not text and not calls:
-            raise LLMError(f"{named}: max_tokens were used up by thinking; raise it in the config; nothing was stored")
+            raise shapes.used_up(named)
         if reason in _GARBLED:
             raise LLMResponseError(f"{named}: its reply is unusable ({reason}); nothing was stored", reply=text or None)
         if reason not in ("STOP", "MAX_TOKENS", "FINISH_REASON_UNSPECIFIED", ""):
@@ -201,65 +196,45 @@ def conversation(messages: Sequence[Message]) -> tuple[list[str], list[dict[str,
     """Return what the system says, and the turns of user and model.
 
     Raises:
-        LLMError: A message holds something that is neither text nor a picture.
+        LLMError: A message has another shape than OpenAI's, or holds something that is neither text nor a picture.
     """
-    system: list[str] = []
-    contents: list[dict[str, Any]] = []
-    names: dict[str, str] = {}
-    for message in messages:
-        parts = _parts(message, names)
-        if message["role"] in ("system", "developer"):
-            system += [part["text"] for part in parts if "text" in part]
-            continue
-        role = "model" if message["role"] == "assistant" else "user"
-        if parts and contents and contents[-1]["role"] == role:
-            contents[-1]["parts"].extend(parts)
-        elif parts:
-            contents.append({"role": role, "parts": parts})
-    return system, contents or [{"role": "user", "parts": [{"text": OPENING}]}]
+    system, turns = shapes.conversation(messages, partial(_parts, {}))
+    roles = {"assistant": "model", "user": "user"}
+    said = [part["text"] for part in system if "text" in part]
+    return said, [{"role": roles[turn.role], "parts": turn.blocks} for turn in turns]
 
 
-def _parts(message: Message, names: dict[str, str]) -> list[dict[str, Any]]:
+def _parts(names: dict[str, str], message: Message) -> list[Block]:
     """Return a message's parts.
 
     Args:
-        message: In OpenAI's shape.
         names: By id, the functions that were called so far; the answer to a call says its function's name.
+        message: In OpenAI's shape.
     """
-    content = message.get("content")
-    given = content if isinstance(content, (list, tuple)) else [content]
-    parts = [found for part in given if (found := _part(part)) is not None]
+    parts = [found for part in shapes.parts_of(message) if (found := _part(part)) is not None]
     if message["role"] == "tool":
         called = str(message.get("tool_call_id"))
         result = "".join(part["text"] for part in parts if "text" in part)
         name = message.get("name") or names.get(called, called)
         return [{"function_response": {"id": called, "name": name, "response": {"result": result}}}]
-    for call in message.get("tool_calls") or ():
-        function, called = call["function"], str(call.get("id"))
-        names[called] = function["name"]
-        arguments = read_arguments(function.get("arguments")) or {}
-        wanted = {"id": called, "name": function["name"], "args": arguments}
+    for call in shapes.calls_of(message):
+        names[call.id] = call.name
+        wanted = {"id": call.id, "name": call.name, "args": call.arguments}
         parts.append({"function_call": wanted, "thought_signature": _UNSIGNED})
     return parts
 
 
-def _part(part: Any) -> dict[str, Any] | None:
-    if part is None or isinstance(part, str):
-        return {"text": part} if part else None
-    kind = part.get("type")
+def _part(part: Block) -> Block | None:
+    kind = part["type"]
     if kind == "text":
         return {"text": part["text"]} if part["text"] else None
     if kind != "image_url":
         raise LLMError(f"Gemini is sent text and pictures, and a message holds {kind!r}; leave that part out")
-    picture = picture_of(part)
+    picture = shapes.picture_of(part)
     if picture.base64 is None:
         kind = mimetypes.guess_type(picture.url.partition("?")[0])[0] or "image/jpeg"
         return {"file_data": {"file_uri": picture.url, "mime_type": kind}}
-    try:
-        raw = base64.b64decode(picture.base64)
-    except binascii.Error as error:
-        raise LLMError("a picture's data URL is no base64; nothing was sent") from error
-    return {"inline_data": {"mime_type": picture.kind, "data": raw}}
+    return {"inline_data": {"mime_type": picture.kind, "data": picture.raw()}}
 
 
 def _tools(tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

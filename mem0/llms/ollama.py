@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import ollama
 from ollama import AsyncClient, Client
 from pydantic import Field, field_validator
 
@@ -19,18 +20,22 @@ from mem0.wire.ollama import OllamaConnection, OllamaLine
 class OllamaLlmConfig(OllamaConnection, BaseLlmConfig):
     """Options of :class:`OllamaLLM`."""
 
+    top_k: int | None = Field(default=None, ge=1, description="Number of tokens it chooses from. Default: the model's.")
     think: bool | str | None = Field(
         default=None, description="Whether a reasoning model thinks before it answers, or how long: `low`, `high`."
     )
     model_kwargs: dict[str, Any] = Field(
         default_factory=dict,
-        description="Further options of the model, as Ollama has them: `num_ctx`, `top_k`, `seed`.",
+        description="Further options of the model, as Ollama has them: `num_ctx`, `seed`, `stop`.",
     )
 
     @field_validator("model_kwargs")
     @classmethod
     def _not_ours(cls, given: dict[str, Any]) -> dict[str, Any]:
-        return without_ours(given, ("num_predict", "temperature", "top_p"))
+        for name in without_ours(given, ("num_predict", "temperature", "top_k", "top_p")):
+            if name not in ollama.Options.model_fields:
+                raise ValueError(f"Ollama has no option {name}; it has num_ctx, seed, stop and others")
+        return given
 
 
 class OllamaLLM(LLMBase):
@@ -93,7 +98,12 @@ class OllamaLLM(LLMBase):
         tool_choice: Any,
     ) -> dict[str, Any]:
         config = self.config
-        options = {"temperature": config.temperature, "num_predict": config.max_tokens, "top_p": config.top_p}
+        options = {
+            "temperature": config.temperature,
+            "num_predict": config.max_tokens,
+            "top_p": config.top_p,
+            "top_k": config.top_k,
+        }
         request: dict[str, Any] = {
             "model": self.model,
             "messages": [_as_ollama_has_it(message) for message in cleaned(messages)],
@@ -111,6 +121,12 @@ class OllamaLLM(LLMBase):
     def _read(self, response: Any, with_tools: bool) -> Any:
         report_tokens(response.get("prompt_eval_count"), response.get("eval_count"))
         message = response["message"]
+        thought_all = response.get("done_reason") == "length" and not message.get("content")
+        if thought_all and not message.get("tool_calls"):
+            raise LLMError(
+                f"Ollama model {self.model!r} at {self._line.where}: max_tokens were used up by thinking; raise it in "
+                "the config; nothing was stored"
+            )
         if not with_tools:
             return message.get("content") or ""
         calls = [
@@ -122,7 +138,8 @@ class OllamaLLM(LLMBase):
 
 def _as_ollama_has_it(message: Mapping[str, Any]) -> dict[str, Any]:
     """Return a message of OpenAI's shape in Ollama's: one text, pictures beside it, arguments as objects."""
-    known = {name: message[name] for name in ("role", "content", "tool_calls") if message.get(name) is not None}
+    names = ("role", "content", "tool_calls", "tool_name")
+    known = {name: message[name] for name in names if message.get(name) is not None}
     content = known.get("content")
     if isinstance(content, list):
         known["content"] = "\n".join(part["text"] for part in content if isinstance(part.get("text"), str))

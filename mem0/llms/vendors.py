@@ -15,4 +15,4 @@ def __getattr__(name: str) -> type[Any]:
     row = VENDORS.get(name)
     if row is None or not row.answers:
         raise AttributeError(f"module {__name__!r} has no LLM of a vendor {name!r}")
-    return of_vendor(OpenAILLM, row, default_model=row.llm)
+    return of_vendor(OpenAILLM, row, __name__, default_model=row.llm)

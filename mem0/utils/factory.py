@@ -37,6 +37,15 @@ _INSTALL = {
 }
 
 
+# Published providers that are not here, and what to do instead.
+_NOT_HERE = {
+    "langchain": "pass the model as an object: llm= takes anything with generate_response(messages)",
+    "minimax": "it speaks OpenAI's protocol: provider 'openai' with its base_url",
+    "sarvam": "it speaks OpenAI's protocol: provider 'openai' with its base_url",
+    "vertexai": "Gemini's models come through provider 'gemini', with a key",
+}
+
+
 class _Factory:
     """Base of the factories: each has a table of its own."""
 
@@ -66,33 +75,52 @@ class _Factory:
     @classmethod
     def load(cls, provider: str) -> type[Any]:
         """Return a provider's class."""
-        path = cls.providers.get(provider)
-        if path is None:
-            found = [entry for entry in metadata.entry_points(group=cls.group) if entry.name == provider]
-            if not found:
-                names = cls.names()
-                near = difflib.get_close_matches(provider, names, n=1)
-                remedy = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
-                raise ConfigError(f"{cls.kind} provider {provider!r} is unknown; {remedy}")
-            path = found[0].value.replace(":", ".")
-        module, _, name = path.rpartition(".")
+        if not isinstance(provider, str):
+            raise ConfigError(f"{cls.kind} provider {provider!r}: expected a name, not {type(provider).__name__}")
+        module, names = cls._place(provider)
         try:
-            loaded: type[Any] = getattr(import_module(module), name)
+            loaded: Any = import_module(module)
+            for name in names:
+                loaded = getattr(loaded, name)
         except ModuleNotFoundError as error:
-            if error.name and f"{path}.".startswith(f"{error.name}."):
+            if error.name and f"{module}.".startswith(f"{error.name}."):
                 raise ConfigError(f"{cls.kind} provider {provider!r}: there is no module {error.name!r}") from error
             package = _INSTALL.get((error.name or "").partition(".")[0], error.name)
             raise MissingDependencyError(
                 f"{cls.kind} provider {provider!r} needs {error.name!r}: pip install {package!r}"
             ) from error
+        except ImportError as error:  # the package is there, and has not what we need of it
+            package = _INSTALL.get((error.name or "").partition(".")[0], error.name)
+            raise MissingDependencyError(
+                f"{cls.kind} provider {provider!r} needs another version of {error.name!r} ({error}): "
+                f"pip install {package!r}"
+            ) from error
         except AttributeError as error:
+            path = ".".join((module, *names))
             raise ConfigError(f"{cls.kind} provider {provider!r}: {error}; its path is {path!r}") from error
-        return loaded
+        made: type[Any] = loaded
+        return made
+
+    @classmethod
+    def _place(cls, provider: str) -> tuple[str, list[str]]:
+        """Return the module of a provider, and what to look up in it."""
+        path = cls.providers.get(provider)
+        if path is not None:
+            module, _, name = path.rpartition(".")
+            return module, [name]
+        for entry in metadata.entry_points(group=cls.group):
+            if entry.name == provider:
+                return entry.module, entry.attr.split(".")
+        names = cls.names()
+        near = difflib.get_close_matches(provider, names, n=1)
+        remedy = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
+        raise ConfigError(f"{cls.kind} provider {provider!r} is unknown; {_NOT_HERE.get(provider) or remedy}")
 
     @classmethod
     def register(cls, provider: str, path: str) -> None:
         """Make a class known under a name, as ``package.module.Class``; it is imported on use."""
-        if "." not in path:
+        path = path.replace(":", ".")  # as entry points write it
+        if not path.rpartition(".")[0].strip("."):
             raise ConfigError(
                 f"register({provider!r}, {path!r}): expected a dotted path such as 'package.module.Class'"
             )

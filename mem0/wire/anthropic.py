@@ -7,11 +7,23 @@ behind by another tool must not decide who pays.  ``ANTHROPIC_BASE_URL`` counts 
 
 from __future__ import annotations
 
+import json
+import math
 import os
 from typing import Any, ClassVar
 
+import anthropic
+
 from mem0.wire.connection import Connection, without_key
 from mem0.wire.failures import Vendor
+from mem0.wire.retries import pauses
+from mem0.wire.sdk import failure_of
+
+#: What the SDK raises for a request that may be worth another try.
+FAILED = (anthropic.APIError, json.JSONDecodeError)
+
+# Seconds; where a server asks for more, the call fails at once, and when to come again is the caller's to decide.
+_LONGEST_PAUSE = 60.0
 
 
 class AnthropicConnection(Connection):
@@ -27,7 +39,8 @@ class AnthropicConnection(Connection):
     added_path: ClassVar[str] = "/v1"
 
     def arguments(self) -> dict[str, Any]:
-        given = super().arguments()
+        # It sends nothing again itself: it would wait for as long as a server asks, up to 49 days.
+        given = {**super().arguments(), "max_retries": 0}
         # Given in any case: with a key the SDK looks for nothing else.
         given["api_key"] = given.get("api_key") or os.environ.get("ANTHROPIC_API_KEY")
         if not given["api_key"]:
@@ -39,3 +52,38 @@ class AnthropicConnection(Connection):
 
     def address(self) -> str | None:
         return self.base_url or os.environ.get("ANTHROPIC_BASE_URL")
+
+
+class Patience:
+    """How often one request is sent again, and after which pauses.
+
+    Args:
+        retries: How many attempts may follow the first.
+    """
+
+    def __init__(self, retries: int) -> None:
+        self._pauses = pauses(retries)
+
+    def after(self, error: Exception) -> float:
+        """Return the seconds to wait before another try; what the server asks for counts.
+
+        Raises:
+            Exception: The error itself, where no other try is to follow.
+        """
+        failure = failure_of(error, anthropic, str)
+        asked = _seconds(failure.retry_after)
+        headers = getattr(getattr(error, "response", None), "headers", {})
+        is_worth_it = failure.retryable or isinstance(error, json.JSONDecodeError)
+        pause = next(self._pauses)
+        if pause is None or not is_worth_it or asked > _LONGEST_PAUSE or headers.get("x-should-retry") == "false":
+            raise error
+        return max(pause, asked)
+
+
+def _seconds(text: str | None) -> float:
+    """Return what a ``Retry-After`` asks for; none where it is no number, such as a date."""
+    try:
+        seconds = float(text or 0)
+    except ValueError:
+        return 0.0
+    return 0.0 if math.isnan(seconds) else seconds

@@ -10,20 +10,25 @@ from __future__ import annotations
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
+import botocore.session
 from botocore import UNSIGNED
 from botocore import exceptions as aws
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from mem0.exceptions import ClosedError, ConfigError, EmbeddingError, ProviderError
 from mem0.text import without_login
-from mem0.wire.connection import Secret, with_older_names
+from mem0.wire.connection import Secret, check_address, with_older_names
 from mem0.wire.failures import Failure, Vendor, hidden
+from mem0.wire.retries import pauses
+
+Answer = TypeVar("Answer")
 
 _OLDER_NAMES = {"aws_region": "region", "aws_profile": "profile", "base_url": "endpoint_url"}
 
@@ -31,6 +36,16 @@ CREDENTIALS = (
     "aws_access_key_id and aws_secret_access_key, profile, or api_key in the config; or what boto3 finds: "
     "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, the files that `aws configure` writes, the machine's "
     "role; or AWS_BEARER_TOKEN_BEDROCK"
+)
+
+_BEDROCK = Vendor(
+    "aws_bedrock",
+    "AWS Bedrock",
+    key="AWS_BEARER_TOKEN_BEDROCK",
+    ending="",
+    model="global.anthropic.claude-sonnet-5-5",
+    embedder="amazon.titan-embed-text-v2:0",
+    key_help=CREDENTIALS,
 )
 
 # Where boto3 looks for credentials without asking anybody, and where it asks the network at once.
@@ -65,6 +80,9 @@ _NO_CREDENTIALS = (
     aws.SSOError,
     getattr(aws, "LoginError", aws.SSOError),  # since 1.41
 )
+
+# What botocore trips over in an answer of another shape: it says so of some, and merely fails on others.
+_STRANGE = (ResponseParserError, AttributeError, LookupError, TypeError, ValueError)
 
 
 class AWSConnection(BaseModel):
@@ -106,8 +124,16 @@ class AWSConnection(BaseModel):
         default=2,
         ge=0,
         le=10,
-        description="How often boto3 sends a request again after throttling, 5xx or a lost connection.",
+        description="How often a request is sent again after throttling, 408, 409, 5xx, a lost connection or an answer "
+        "that was cut off.",
     )
+
+    @field_validator("endpoint_url")
+    @classmethod
+    def _is_address(cls, given: str | None) -> str | None:
+        if given is not None:
+            check_address(given)
+        return given
 
     @model_validator(mode="before")
     @classmethod
@@ -146,7 +172,6 @@ class BedrockRuntime:
     All else boto3 may have to ask the network for (a machine's role, a token of SSO), so it waits for the first use.
 
     Args:
-        vendor: Bedrock, with a model of the kind that is asked for.
         options: Whom to talk to, and how.
         sdk: Returns ``boto3``, looked up when it is needed.
 
@@ -158,8 +183,7 @@ class BedrockRuntime:
         ConfigError: There is no region, there are no credentials, or the options cannot be used.
     """
 
-    def __init__(self, vendor: Vendor, options: AWSConnection, sdk: Callable[[], Any]) -> None:
-        self._vendor = vendor
+    def __init__(self, options: AWSConnection, sdk: Callable[[], Any]) -> None:
         self._options = options
         self._sdk = sdk
         self._bearer = options.bearer()
@@ -172,7 +196,7 @@ class BedrockRuntime:
             is_at_hand = bool(self._bearer or options.keys()) or _known_at_hand(self._session)
         if not self.region:
             raise ConfigError(
-                f"provider {vendor.provider!r} has no region: give region in its config, set AWS_DEFAULT_REGION, or "
+                "provider 'aws_bedrock' has no region: give region in its config, set AWS_DEFAULT_REGION, or "
                 "name one in the profile"
             )
         self.where = self.region if options.endpoint_url is None else without_login(options.endpoint_url)
@@ -188,8 +212,7 @@ class BedrockRuntime:
             ConfigError: There are no credentials.
         """
         with self._lock:
-            if self._is_closed:
-                raise ClosedError(f"the provider {self._vendor.provider!r} for {self.where} was closed; make a new one")
+            self._require_open()
             if self._client is None:
                 with _making, self._as_config_errors():
                     self._client = self._made()
@@ -203,22 +226,40 @@ class BedrockRuntime:
         if client is not None:
             client.close()
 
-    @contextmanager
-    def translated(self, kind: type[ProviderError], model: str) -> Iterator[Any]:
-        """Give the client, and let the SDK's errors leave the block as ours.
+    def call(self, kind: type[ProviderError], model: str, send: Callable[[Any], Answer]) -> Answer:
+        """Send a request, again where that may help.
 
         Args:
-            kind: Which of our errors.
+            kind: Which of our errors to raise.
             model: The model that is asked.
+            send: Sends it once, with boto3's client.
         """
-        client = self.client
+        for pause in pauses(self._options.max_retries):
+            client = self.client
+            try:
+                with self._translated(kind, model):
+                    return send(client)
+            except kind as error:
+                if not error.retryable or pause is None:
+                    raise
+            time.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise ClosedError(f"the provider 'aws_bedrock' for {self.where} was closed; make a new one")
+
+    @contextmanager
+    def _translated(self, kind: type[ProviderError], model: str) -> Iterator[None]:
+        """Let the SDK's errors leave the block as ours."""
         try:
-            yield client
-        except (aws.ClientError, aws.BotoCoreError, ResponseParserError) as error:
+            yield
+        except (aws.ClientError, aws.BotoCoreError, *_STRANGE) as error:
+            self._require_open()  # else whatever came of closing would be told as a lost connection
             secrets = self._secrets()
-            code, failure = _failure(error, lambda text: without_login(hidden(text, secrets)), kind, self._vendor)
-            told = failure.told(kind, self._vendor, model, self.where)
-            told.retryable = told.retryable or code in _PASSING
+            code, failure = _failure(error, lambda text: without_login(hidden(text, secrets)), kind)
+            told = failure.told(kind, _BEDROCK, model, self.where)
+            told.retryable = told.retryable or code in _PASSING or isinstance(error, _STRANGE)
             # A refused signature is quoted with all that was signed, the token of the session included.
             shown = failure.status != 401 and without_login(hidden(str(error), secrets)) == str(error)
             raise told from (error if shown else None)
@@ -235,7 +276,7 @@ class BedrockRuntime:
     def _made(self) -> Any:
         options, bearer, keys = self._options, self._bearer, self._options.keys()
         if not bearer and not keys and self._session.get_credentials() is None:
-            raise ConfigError(f"provider {self._vendor.provider!r} has no credentials: give {CREDENTIALS}")
+            raise ConfigError(f"provider 'aws_bedrock' has no credentials: give {CREDENTIALS}")
         signature: Any = None
         if bearer:
             signature = UNSIGNED
@@ -251,10 +292,13 @@ class BedrockRuntime:
                 signature_version=signature,
                 connect_timeout=options.timeout,
                 read_timeout=options.timeout,
-                retries={"total_max_attempts": options.max_retries + 1, "mode": "standard"},
+                # It knows fewer reasons to send a request again than there are, so that is done here.
+                retries={"total_max_attempts": 1, "mode": "standard"},
             ),
             **keys,
         )
+        if isinstance(client.meta.endpoint_url, str):  # a double has none
+            check_address(client.meta.endpoint_url)  # boto3 found it, and looks at it only when it connects
         if bearer:
             # Not by botocore's own support: it reads the key from the environment only, and since 1.39 only.
             client.meta.events.register("before-sign.bedrock-runtime", _bearing(bearer))
@@ -279,11 +323,13 @@ class BedrockRuntime:
             raise
         except (aws.BotoCoreError, ValueError) as error:
             said = without_login(hidden(f"{type(error).__name__}: {error}", [*self._options.keys().values()]))
-            raise ConfigError(f"provider {self._vendor.provider!r} cannot be set up: {said}") from None
+            raise ConfigError(f"provider 'aws_bedrock' cannot be set up: {said}") from None
 
 
 def _known_at_hand(session: Any) -> bool:
     """Tell whether boto3 finds credentials, or that there are none, without asking the network."""
+    if not isinstance(session._session, botocore.session.Session):
+        return True  # boto3 is a double, as in many a test
     chain = session._session.get_component("credential_provider").providers
     if any(source.METHOD in _AT_HAND and source.load() is not None for source in chain):
         return True
@@ -299,13 +345,11 @@ def _bearing(key: str) -> Callable[..., None]:
     return bear
 
 
-def _failure(
-    error: Exception, shown: Callable[[str], str], kind: type[ProviderError], vendor: Vendor
-) -> tuple[str | None, Failure]:
+def _failure(error: Exception, shown: Callable[[str], str], kind: type[ProviderError]) -> tuple[str | None, Failure]:
     """Return AWS's code, where it gave one, and what an error of the SDK says in our terms."""
     if not isinstance(error, aws.ClientError):
         said = shown(str(error))
-        if isinstance(error, ResponseParserError):
+        if isinstance(error, _STRANGE):
             return None, Failure(said, cause="what came back is no answer of Bedrock's; check endpoint_url")
         if isinstance(error, _NO_CREDENTIALS):
             return None, Failure(said, cause=f"no usable credentials ({said}): log in again, or give {CREDENTIALS}")
@@ -329,7 +373,7 @@ def _failure(
         status = 404
         cause = (
             f"404, this region has no such model, or no more ({said[:500]}): name another model or inference profile, "
-            f"such as {vendor.model!r}"
+            f"such as {_BEDROCK.embedder if kind is EmbeddingError else _BEDROCK.model!r}"
         )
     elif code in _PASSING:
         cause = f"{status}, {code}: {said[:500]}: try again later"

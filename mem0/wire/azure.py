@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from mem0.exceptions import ConfigError
 from mem0.wire.connection import Secret, with_older_names
@@ -18,13 +18,22 @@ from mem0.wire.failures import Vendor
 from mem0.wire.openai import OpenAIConnection
 
 AZURE = Vendor(
-    "azure_openai", "Azure OpenAI", key="AZURE_OPENAI_API_KEY", ending="", model="the name of your deployment"
+    "azure_openai",
+    "Azure OpenAI",
+    key="AZURE_OPENAI_API_KEY",
+    ending="",
+    model="the name of your deployment",
+    embedder="the name of your deployment",
 )
 
 # https://learn.microsoft.com/azure/ai-services/openai/api-version-deprecation: the latest that is not a preview.
 _API_VERSION = "2024-10-21"
 
-_OLDER_NAMES = {"base_url": "azure_endpoint", "default_headers": "headers"}
+_OLDER_NAMES = {
+    "azure_openai_base_url": "azure_endpoint",
+    "base_url": "azure_endpoint",
+    "default_headers": "headers",
+}
 
 
 class AzureConnection(OpenAIConnection):
@@ -55,11 +64,13 @@ class AzureConnection(OpenAIConnection):
         description="Called for a token before each request, as `azure.identity.get_bearer_token_provider` makes one.",
     )
 
+    _last_token: str | None = PrivateAttr(default=None)
+
     @model_validator(mode="before")
     @classmethod
     def _unpacked(cls, values: Any) -> Any:
         if isinstance(values, Mapping) and isinstance(values.get("azure_kwargs"), Mapping):
-            inner = {name: value for name, value in values["azure_kwargs"].items() if value is not None}
+            inner = {name: value for name, value in values["azure_kwargs"].items() if value not in (None, "")}
             values = {**inner, **{name: value for name, value in values.items() if name != "azure_kwargs"}}
         return with_older_names(values, _OLDER_NAMES)
 
@@ -78,12 +89,19 @@ class AzureConnection(OpenAIConnection):
         if self.azure_ad_token is not None:
             given["azure_ad_token"] = self.azure_ad_token.get_secret_value()
         if self.azure_ad_token_provider is not None:
-            given["azure_ad_token_provider"] = self.azure_ad_token_provider
+            given["azure_ad_token_provider"] = self._remembered
         return given
+
+    def _remembered(self) -> str:
+        """Return a token of the caller's, and remember it as what must not be told."""
+        assert self.azure_ad_token_provider is not None
+        self._last_token = self.azure_ad_token_provider()
+        return self._last_token
 
     def address(self) -> str | None:
         return self.azure_endpoint or os.environ.get("AZURE_OPENAI_ENDPOINT")
 
     def secrets(self) -> list[str]:
         token = self.azure_ad_token
-        return [*super().secrets(), *([] if token is None else [token.get_secret_value()])]
+        given = os.environ.get("AZURE_OPENAI_AD_TOKEN") if token is None else token.get_secret_value()
+        return [*super().secrets(), *(secret for secret in (given, self._last_token) if secret)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
@@ -32,17 +34,21 @@ class Connection(BaseModel):
         min_length=1,
         repr=False,  # it may hold a password
         description="Another server that speaks the protocol. Older name: the provider's, as `groq_base_url`. "
-        "Default: the vendor's variable, else its own.",
+        "Default: what the vendor's SDK takes it from, else the vendor's own.",
     )
-    timeout: float = Field(default=60.0, gt=0, description="Seconds that one request may take.")
+    timeout: float = Field(
+        default=60.0, gt=0, description="Seconds without a sign of the server after which a request has failed."
+    )
     max_retries: int = Field(
         default=2,
         ge=0,
         le=10,
-        description="How often a request is sent again after 408, 409, 429, 5xx or a lost connection; `Retry-After` "
-        "is honoured up to two minutes.",
+        description="How often a request is sent again after 408, 409, 429, 5xx or a lost connection; where a server "
+        "says when to come again, most wait for that, up to a minute or two.",
     )
-    headers: dict[str, str] = Field(default_factory=dict, repr=False, description="Further headers of each request.")
+    headers: dict[str, str] = Field(
+        default_factory=dict, repr=False, description="Further headers of each request. Older name: `extra_headers`."
+    )
     http_client_proxies: Secret | dict[Literal["http://", "https://", "all://"], Secret] | None = Field(
         default=None, description="URL of a proxy, or one for each scheme: `{'https://': 'http://proxy:3128'}`."
     )
@@ -50,18 +56,24 @@ class Connection(BaseModel):
     @field_validator("base_url", "http_client_proxies")
     @classmethod
     def _is_address(cls, given: Any, info: ValidationInfo) -> Any:
-        if info.field_name == "base_url" and cls.takes_bare_hosts:
-            return given
+        bare = info.field_name == "base_url" and cls.takes_bare_hosts
         for address in given.values() if isinstance(given, dict) else [given]:
             text = address.get_secret_value() if isinstance(address, SecretStr) else address
-            if text is not None and not re.match(r"(?:https?|socks5h?)://[^\s/]", text):
-                raise ValueError("this is no address; write it as https://host:port")
+            if text is not None:
+                check_address(f"http://{text}" if bare and "://" not in text else text)
         return given
+
+    @field_validator("http_client_proxies", mode="before")
+    @classmethod
+    def _whole_schemes(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        return {scheme if "://" in str(scheme) else f"{scheme}://": proxy for scheme, proxy in given.items()}
 
     @model_validator(mode="before")
     @classmethod
-    def _older_name(cls, values: Any) -> Any:
-        return with_older_names(values, {f"{cls.vendor.provider}_base_url": "base_url"})
+    def _older_names(cls, values: Any) -> Any:
+        return with_older_names(values, {f"{cls.vendor.provider}_base_url": "base_url", "extra_headers": "headers"})
 
     def arguments(self) -> dict[str, Any]:
         """Return what the SDK's class is made with.
@@ -97,7 +109,24 @@ class Connection(BaseModel):
     def secrets(self) -> list[str]:
         """Return what must not be told."""
         key = [] if self.api_key is None else [self.api_key.get_secret_value()]
-        return [*key, *self.headers.values()]
+        further = (getattr(self, "model_kwargs", None) or {}).get("extra_headers") or {}
+        return [*key, *self.headers.values(), *map(str, further.values())]
+
+
+def check_address(address: str) -> None:
+    """Refuse what is no address of a server; the message does not repeat it, since it may hold a password.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        parts = urlsplit(address)
+        is_one = parts.scheme.lower() in ("http", "https", "socks5", "socks5h") and bool(parts.hostname)
+        _ = parts.port
+    except ValueError:
+        is_one = False
+    if not is_one or re.search(r"\s", address):
+        raise ValueError("this is no address; write it as https://host:port")
 
 
 def with_older_names(values: Any, names: Mapping[str, str]) -> Any:
@@ -152,6 +181,22 @@ def cleaned(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [cleaned(item) for item in value]
     return value
+
+
+def check_arguments(given: Mapping[str, Any], function: Callable[..., Any], where: str) -> None:
+    """Refuse further arguments of a request that the SDK's function does not have.
+
+    Raises:
+        ConfigError: It has no argument of such a name.
+    """
+    known = inspect.signature(function).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
+        return  # a mock has every argument
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            remedy = f"did you mean {near[0]!r}?" if near else "what only the API has goes inside extra_body"
+            raise ConfigError(f"{where}['model_kwargs'][{name!r}]: the SDK has no such argument; {remedy}")
 
 
 def without_ours(given: dict[str, Any], ours: tuple[str, ...]) -> dict[str, Any]:

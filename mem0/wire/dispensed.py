@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from mem0.wire.sdk import code_of, said_of
+
+logger = logging.getLogger("mem0.wire")
 
 # Options that a request can do without, and what some models call them instead.
 _DISPENSABLE: Mapping[str, str | None] = {
@@ -21,7 +24,8 @@ _DISPENSABLE: Mapping[str, str | None] = {
 }
 _UNSUPPORTED_CODES = ("unsupported_parameter", "unsupported_value", "unknown_parameter")
 _UNSUPPORTED = re.compile(
-    r"(?:not|n't) support|unsupported|unrecognized|unknown|not (?:permitted|allowed)|extra|cannot both"
+    r"(?:not|n't) support|unsupported|not (?:permitted|allowed)|cannot both"
+    r"|(?:unrecognized|unknown)\W+(?:request\W+)?(?:argument|field|parameter|option)"
     r"|response_format\S* must be",
     re.IGNORECASE,
 )
@@ -59,6 +63,7 @@ class Dispensed:
         if name is None:
             raise error
         self._replaced.setdefault(sent["model"], {})[name] = _DISPENSABLE[name]
+        logger.warning("model %r does not take %s; it is left out from now on", sent["model"], name)
 
 
 def _refused(error: Exception, sent: Mapping[str, Any]) -> str | None:
@@ -70,4 +75,9 @@ def _refused(error: Exception, sent: Mapping[str, Any]) -> str | None:
         return None
     parameter = getattr(error, "param", None) or said_of(error).get("param")
     named = [parameter] if parameter else _NAMED.findall(said)
-    return next((name for name in named if name in _DISPENSABLE and name in sent), None)
+    return next((name for name in named if name in _DISPENSABLE and name in sent and _may_go(sent[name])), None)
+
+
+def _may_go(value: Any) -> bool:
+    """Tell whether a request says the same without an option's value: not where it is a schema of the caller's."""
+    return not (isinstance(value, Mapping) and value.get("type") == "json_schema")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mem0.exceptions import ProviderError, retryable_status
+from mem0.exceptions import EmbeddingError, ProviderError, retryable_status
 
 # Statuses are told apart below; anything else a server says is quoted up to here.
 _LONGEST_QUOTE = 500
@@ -21,7 +22,8 @@ class Vendor:
         key: The variable that holds its key; ``None`` where none is asked for.
         key_help: What to do about a key that is missing or refused, where that is not ``api_key`` and the variable.
         ending: How an address of its own server ends, for who gives one.
-        model: A model that the vendor offers today, for who names one that is gone.
+        model: An LLM that the vendor offers today, for who names one that is gone; empty where it serves one's own.
+        embedder: The same for embedders.
     """
 
     provider: str
@@ -29,6 +31,7 @@ class Vendor:
     key: str | None
     ending: str
     model: str
+    embedder: str = ""
     key_help: str | None = None
 
     @property
@@ -77,7 +80,7 @@ class Failure:
             model: The model that was asked for.
             where: The address, or whatever tells the place.
         """
-        cause = self.cause or self._usual_cause(vendor, model)
+        cause = self.cause or self._usual_cause(kind, vendor, model)
         at = f" at {where}" if where else ""
         return kind(
             f"{vendor.label} model {model!r}{at}: {cause}; nothing was stored",
@@ -85,7 +88,8 @@ class Failure:
             retryable=self.retryable,
         )
 
-    def _usual_cause(self, vendor: Vendor, model: str) -> str:
+    def _usual_cause(self, kind: type[ProviderError], vendor: Vendor, model: str) -> str:
+        embeds = issubclass(kind, EmbeddingError)
         status = self.status
         said = self.said[:_LONGEST_QUOTE]
         if status == 401:
@@ -96,7 +100,7 @@ class Failure:
             ending = f" ({vendor.ending})" if vendor.ending else ""
             return (
                 f"404, there is no model {model!r} for this key, or base_url does not end where the API begins"
-                f"{ending}: name one from the vendor's list of models, such as {vendor.model!r}"
+                f"{ending}: name {_one_of(vendor.embedder if embeds else vendor.model)}"
             )
         if self.code == "insufficient_quota":
             return "429, the quota is used up: check plan and billing"
@@ -109,17 +113,26 @@ class Failure:
         if status is not None and status >= 500:
             return f"{status}, the server failed: try again later"
         if self.code == "context_length_exceeded":
-            return (
-                "400, the prompt is too long for this model: lower max_llm_chars, or use a model with a larger window"
-            )
+            option, what = ("max_input_bytes", "a text") if embeds else ("max_llm_chars", "the prompt")
+            return f"400, {what} is too long for this model: lower {option}, or use a model with a larger window"
         if status is not None:
             return f"{status}, the request was refused: {said}"
         return said
 
 
+def _one_of(model: str) -> str:
+    return f"one from the vendor's list of models, such as {model!r}" if model else "the one that the server has"
+
+
+# What a text says often enough by itself is not looked for in it.
+_SHORTEST_SECRET = 6
+_CREDENTIALS = re.compile(r"\b(bearer|basic|token)\s+[\w.~+/=-]{8,}", re.IGNORECASE)
+
+
 def hidden(text: str, secrets: Iterable[str | None]) -> str:
     """Return a text without the secrets that a server may repeat."""
     for secret in secrets:
-        if secret:
-            text = text.replace(secret, "***")
-    return text
+        for part in (secret or "", (secret or "").rpartition(" ")[2]):  # of "Bearer x" the x too
+            if len(part) >= _SHORTEST_SECRET:
+                text = text.replace(part, "***")
+    return _CREDENTIALS.sub(r"\1 ***", text)

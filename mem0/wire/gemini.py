@@ -11,30 +11,30 @@ import asyncio
 import inspect
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import pydantic
 from google.genai import errors
+from pydantic import Field
 
-from mem0.exceptions import ClosedError, ProviderError
+from mem0.exceptions import ClosedError, ConfigError, ProviderError
 from mem0.text import without_login
-from mem0.wire.connection import Connection, without_key
+from mem0.wire.connection import Connection, check_address, without_key
 from mem0.wire.failures import Failure, Vendor, hidden
 from mem0.wire.loops import AsyncClients
+from mem0.wire.retries import pauses
+
+Answer = TypeVar("Answer")
 
 _ADDRESS = "https://generativelanguage.googleapis.com"
 _KEYS = "GOOGLE_API_KEY or GEMINI_API_KEY"
 
 # The vendor's older versions of the SDK ask this one unless told otherwise, and every option works in it.
 _API_VERSION = "v1beta"
-
-# Seconds before a request is sent again; the SDK's own first pause is a second, and its longest a minute.
-_FIRST_PAUSE = 0.5
-_LONGEST_PAUSE = 8.0
 
 
 def _of_http_libraries() -> tuple[tuple[type[Exception], ...], tuple[type[Exception], ...]]:
@@ -62,12 +62,29 @@ def _of_http_libraries() -> tuple[tuple[type[Exception], ...], tuple[type[Except
 _TIMED_OUT, _UNREACHED = _of_http_libraries()
 _FAILED: tuple[type[Exception], ...] = (errors.APIError, *_TIMED_OUT, *_UNREACHED)
 
+# What the SDK trips over in an answer of another shape: it says so of some, and merely fails on others.
+_NO_JSON = (errors.UnknownApiResponseError, json.JSONDecodeError)
+_STRANGE = (pydantic.ValidationError, AttributeError, LookupError, TypeError)
+
 
 class GeminiConnection(Connection):
     """Options of whatever talks to Gemini, or to a server that speaks as it does."""
 
     vendor: ClassVar[Vendor] = Vendor(
-        "gemini", "Gemini", key=_KEYS, ending="before /v1beta, which is added", model="gemini-3.8-flash"
+        "gemini",
+        "Gemini",
+        key=_KEYS,
+        ending="before /v1beta, which is added",
+        model="gemini-3.8-flash",
+        embedder="gemini-embedding-001",
+    )
+
+    max_retries: int = Field(
+        default=2,
+        ge=0,
+        le=10,
+        description="How often a request is sent again after 408, 409, 429, 5xx, a lost connection or an answer that "
+        "was cut off.",
     )
 
     def key(self) -> str:
@@ -90,12 +107,11 @@ class GeminiConnection(Connection):
 
     def http_options(self) -> dict[str, Any]:
         """Return how the SDK shall send its requests."""
-        pauses = {"initial_delay": _FIRST_PAUSE, "max_delay": _LONGEST_PAUSE, "exp_base": 2.0, "jitter": _FIRST_PAUSE}
         options: dict[str, Any] = {
             "api_version": _API_VERSION,
             "base_url": self.address(),
             "timeout": max(1, round(self.timeout * 1000)),
-            "retry_options": {"attempts": self.max_retries + 1, **pauses},
+            "retry_options": {"attempts": 1},  # it knows fewer reasons to send a request again than there are
         }
         if self.headers:
             options["headers"] = dict(self.headers)
@@ -111,9 +127,11 @@ class _Awaited:
 
     def __init__(self, client: Any) -> None:
         self._client = client
+        self.is_closed = False
         self.models = client.aio.models
 
     async def close(self) -> None:
+        self.is_closed = True
         closing = self._client.aio.aclose()
         if inspect.isawaitable(closing):  # a mock's is not
             await closing
@@ -126,21 +144,25 @@ class Line:
     Args:
         options: Whom to talk to, and how.
         kind: Returns the SDK's class, looked up when it is needed.
-        model: A model that the vendor offers today, for who names one that is gone.
 
     Attributes:
         client: The blocking client.
         where: The address that is asked, without name and password.
 
     Raises:
-        ConfigError: There is no key.
+        ConfigError: There is no key, or the address cannot be used.
     """
 
-    def __init__(self, options: GeminiConnection, kind: Callable[[], Callable[..., Any]], model: str) -> None:
+    def __init__(self, options: GeminiConnection, kind: Callable[[], Callable[..., Any]]) -> None:
         key = options.key()
-        self._vendor = replace(options.vendor, model=model)
-        self._secrets = [key, *options.headers.values()]
+        self._vendor = options.vendor
+        self._retries = options.max_retries
+        self._secrets = [key, *options.secrets()]
         self._is_closed = False
+        try:
+            check_address(options.address())
+        except ValueError as error:  # the option was checked before; it is the environment's
+            raise ConfigError(f"provider 'gemini': GOOGLE_GEMINI_BASE_URL: {error}") from error
 
         http_options = options.http_options()
 
@@ -155,9 +177,39 @@ class Line:
         """Return who is asked for what, as messages begin."""
         return f"Gemini model {model!r} at {self.where}"
 
-    async def here(self) -> _Awaited:
-        """Return the client for asyncio."""
-        return await self._awaited.here()
+    def call(self, kind: type[ProviderError], model: str, send: Callable[[Any], Answer]) -> Answer:
+        """Send a request, again where that may help.
+
+        Args:
+            kind: Which of our errors to raise.
+            model: The model that is asked.
+            send: Sends it once, with the SDK's ``models``.
+        """
+        for pause in pauses(self._retries):
+            self._require_open()
+            try:
+                with self._translated(kind, model):
+                    return send(self.client.models)
+            except kind as error:
+                if not error.retryable or pause is None:
+                    raise
+            time.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def acall(self, kind: type[ProviderError], model: str, send: Callable[[Any], Awaitable[Answer]]) -> Answer:
+        """Do what :meth:`call` does, awaiting."""
+        self._require_open()
+        client = await self._awaited.here()
+        for pause in pauses(self._retries):
+            self._require_open(client)
+            try:
+                with self._translated(kind, model, client):
+                    return await send(client.models)
+            except kind as error:
+                if not error.retryable or pause is None:
+                    raise
+            await asyncio.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
 
     def close(self) -> None:
         """Close all of them; a second time does nothing."""
@@ -170,29 +222,32 @@ class Line:
         """Close the client of the event loop that is running, and wait for it."""
         await self._awaited.aclose()
 
-    @contextmanager
-    def translated(self, kind: type[ProviderError], model: str) -> Iterator[None]:
-        """Let the SDK's errors, and those of the library it stands on, leave the block as ours.
-
-        Args:
-            kind: Which of our errors.
-            model: The model that is asked.
-        """
-        if self._is_closed:
+    def _require_open(self, client: _Awaited | None = None) -> None:
+        if self._is_closed or (client is not None and client.is_closed):
             raise ClosedError(f"the provider 'gemini' for {self.where} was closed; make a new one")
+
+    @contextmanager
+    def _translated(self, kind: type[ProviderError], model: str, client: _Awaited | None = None) -> Iterator[None]:
+        """Let the SDK's errors, and those of the library it stands on, leave the block as ours."""
         try:
             yield
-        except _FAILED as error:
-            told = self._failure(error).told(kind, self._vendor, model, self.where)
+        except Exception as error:
+            self._require_open(client)  # else whatever came of closing would be told as a lost connection
+            told = self._told(error, kind, model)
+            if told is None:
+                raise
             raise told from self._cause(error)
-        except (errors.UnknownApiResponseError, json.JSONDecodeError, pydantic.ValidationError) as error:
-            what = "something else than Gemini's API has" if isinstance(error, pydantic.ValidationError) else "no JSON"
-            raise kind(
-                f"{self.named(model)}: what came back is {what}; check base_url; nothing was stored", retryable=True
-            ) from self._cause(error)
-        except ValueError as error:  # the SDK's own, about options that only Vertex AI has
-            told = kind(f"{self.named(model)}: the SDK refused the request: {hidden(str(error), self._secrets)}")
-            raise told from self._cause(error)
+
+    def _told(self, error: Exception, kind: type[ProviderError], model: str) -> ProviderError | None:
+        if isinstance(error, _FAILED):
+            return self._failure(error).told(kind, self._vendor, model, self.where)
+        if isinstance(error, (*_NO_JSON, *_STRANGE)):
+            what = "no JSON" if isinstance(error, _NO_JSON) else "something else than Gemini's API has"
+            said = f"{self.named(model)}: what came back is {what}; check base_url; nothing was stored"
+            return kind(said, retryable=True)
+        if isinstance(error, ValueError):  # the SDK's own, about options that only Vertex AI has
+            return kind(f"{self.named(model)}: the SDK refused the request: {hidden(str(error), self._secrets)}")
+        return None
 
     def _cause(self, error: Exception) -> Exception | None:
         """Return an error unless it repeats a key, which must not be told by way of the cause either."""

@@ -29,6 +29,7 @@ LITELLM = Vendor(
     key=None,
     ending="",
     model="openai/gpt-5-mini",
+    embedder="openai/text-embedding-3-small",
     key_help="api_key in the config, or the variable of the vendor that the model's name begins with",
 )
 
@@ -153,6 +154,7 @@ class LiteLLMLine:
         self, kind: type[ProviderError], model: str, error: Exception, pause: float | None
     ) -> None:
         """Raise an error of ours, unless the request is to be sent again after a pause."""
+        self._require_open()
         failure = self._failure(error)
         if failure.retryable and pause is not None:
             return

@@ -24,7 +24,7 @@ from mem0.wire.failures import Failure, Vendor, hidden
 from mem0.wire.loops import AsyncClients
 from mem0.wire.retries import pauses
 
-OLLAMA = Vendor("ollama", "Ollama", key="OLLAMA_API_KEY", ending="", model="llama3.2")
+OLLAMA = Vendor("ollama", "Ollama", key="OLLAMA_API_KEY", ending="", model="llama3.2", embedder="nomic-embed-text")
 
 # What the SDK lets through: its own errors, its HTTP library's, and what comes of an answer that is something else.
 _ERRORS = (
@@ -34,6 +34,8 @@ _ERRORS = (
     httpx.HTTPError,
     json.JSONDecodeError,
     pydantic.ValidationError,
+    TypeError,  # of an answer that is JSON and no object
+    RuntimeError,  # of a client that was closed meanwhile
 )
 
 
@@ -99,9 +101,9 @@ class OllamaLine:
                 except ollama.ResponseError as error:
                     if error.status_code != 404 or not may_pull:
                         raise
-                    may_pull = False
                     for _ in self.client.pull(request["model"], stream=True):
                         pass  # its progress; that some comes keeps the time-out away
+                    may_pull = False
                     return getattr(self.client, verb)(**request)
             except _ERRORS as error:
                 self._raise_unless_worth_it(kind, request["model"], error, pause)
@@ -120,9 +122,9 @@ class OllamaLine:
                 except ollama.ResponseError as error:
                     if error.status_code != 404 or not may_pull:
                         raise
-                    may_pull = False
                     async for _ in await client.pull(request["model"], stream=True):
                         pass
+                    may_pull = False
                     return await getattr(client, verb)(**request)
             except _ERRORS as error:
                 self._raise_unless_worth_it(kind, request["model"], error, pause)
@@ -161,12 +163,17 @@ class OllamaLine:
 
     def _require_open(self) -> None:
         if self._is_closed:
-            raise ClosedError(f"the provider 'ollama' for {self.where} was closed; make a new one")
+            raise self._closed_error()
+
+    def _closed_error(self) -> ClosedError:
+        return ClosedError(f"the provider 'ollama' for {self.where} was closed; make a new one")
 
     def _raise_unless_worth_it(
         self, kind: type[ProviderError], model: str, error: Exception, pause: float | None
     ) -> None:
         """Raise an error of ours, unless the request is to be sent again after a pause."""
+        if self._is_closed:
+            raise self._closed_error() from error
         failure = self._failure(error, model)
         if failure.retryable and pause is not None:
             return
@@ -174,12 +181,12 @@ class OllamaLine:
         raise told from (error if self._hidden(str(error)) == str(error) else None)
 
     def _failure(self, error: Exception, model: str) -> Failure:
-        if isinstance(error, (json.JSONDecodeError, pydantic.ValidationError)):
+        if isinstance(error, (json.JSONDecodeError, pydantic.ValidationError, TypeError)):
             return Failure("what came back is not what Ollama's API answers: check base_url")
         status = getattr(error, "status_code", None)
         status = status if isinstance(status, int) and status > 0 else None
         said = self._hidden(str(getattr(error, "error", None) or error)) or type(error).__name__
-        if status == 404:
+        if status == 404 and not self._options.pull:
             remedy = f"run `ollama pull {model}` where the server is, or set pull=True in the config"
             return Failure(said, status, cause=f"404, {said}: {remedy}")
         timed_out = isinstance(error, httpx.TimeoutException)

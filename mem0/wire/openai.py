@@ -15,7 +15,14 @@ from mem0.wire.connection import Connection, without_key
 from mem0.wire.failures import Vendor
 from mem0.wire.vendors import VENDORS, Row
 
-OPENAI = Vendor("openai", "OpenAI", key="OPENAI_API_KEY", ending="/v1", model="gpt-5-mini")
+OPENAI = Vendor(
+    "openai",
+    "OpenAI",
+    key="OPENAI_API_KEY",
+    ending="/v1",
+    model="gpt-5-mini",
+    embedder="text-embedding-3-small",
+)
 
 
 class OpenAIConnection(Connection):
@@ -42,8 +49,9 @@ class OpenAIConnection(Connection):
 
     def settle(self, client: Any) -> None:
         if self.vendor is not OPENAI:
-            # The SDK has taken them from OpenAI's variables; whom they name is nobody else's business.
+            # The SDK has taken them from OpenAI's variables, and they are nobody else's business.
             client.organization, client.project = self.organization, self.project
+            client._custom_headers = dict(self.headers)  # `OPENAI_CUSTOM_HEADERS`; there is no public way
 
     def address(self) -> str | None:
         row = self.row()
@@ -54,16 +62,18 @@ class OpenAIConnection(Connection):
         return VENDORS.get(self.vendor.provider)
 
 
-def of_vendor(base: type[Any], row: Row, **attributes: Any) -> type[Any]:
+def of_vendor(base: type[Any], row: Row, module: str, **attributes: Any) -> type[Any]:
     """Return a provider for a row of the table.
 
     Args:
         base: OpenAI's LLM or embedder.
         row: The vendor.
+        module: Where the class is found under the vendor's name.
         attributes: What the provider has otherwise than OpenAI's.
     """
-    kind = base.__name__.removeprefix("OpenAI")
-    name = f"{row.provider.capitalize()}{kind}"
-    options = type(f"{name}Config", (base.options,), {"vendor": row.vendor, "__doc__": f"Options of {name}."})
+    label = "".join(filter(str.isalnum, row.label))
+    name = f"{label}{base.__name__.removeprefix('OpenAI')}"
     about = f"{row.label}, which speaks as OpenAI's API does; see :class:`{base.__name__}`."
-    return type(name, (base,), {"__doc__": about, "__module__": base.__module__, "options": options, **attributes})
+    common = {"__module__": module}
+    options = type(f"{name}Config", (base.options,), {"vendor": row.vendor, "__doc__": f"Options of {name}.", **common})
+    return type(name, (base,), {"__doc__": about, "options": options, **common, **attributes})

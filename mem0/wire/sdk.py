@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Generic, TypeVar
 
-from mem0.exceptions import ClosedError, ConfigError, ProviderError, judged
+from mem0.exceptions import ClosedError, ConfigError, Mem0Error, ProviderError, judged
 from mem0.text import without_login
 from mem0.wire.connection import Connection, without_key
 from mem0.wire.failures import Failure, hidden
@@ -47,7 +47,7 @@ def connected(
         elif proxy is not None:
             given["http_client"] = sdk.DefaultHttpxClient(proxy=proxy)
         client = kind(**given)
-    except sdk.APIError.__base__ as error:  # OpenAIError, GroqError, ...: there it is the missing key
+    except _base_error(sdk) as error:  # there it is the missing key
         raise without_key(vendor, f"the SDK says: {error}") from error
     except ValueError as error:
         # Of what was given only addresses can be wrong, and they may hold a password: neither they nor the
@@ -114,7 +114,10 @@ class Line(Generic[Client]):
             ClosedError: It was closed.
         """
         if self._is_closed:
-            raise ClosedError(f"the provider {self.vendor.provider!r} for {self.where} was closed; make a new one")
+            raise self._closed_error()
+
+    def _closed_error(self) -> ClosedError:
+        return ClosedError(f"the provider {self.vendor.provider!r} for {self.where} was closed; make a new one")
 
     def close(self) -> None:
         """Close all of them; a second time does nothing."""
@@ -143,11 +146,16 @@ class Line(Generic[Client]):
         self.require_open()
         try:
             yield
-        except json.JSONDecodeError as error:
-            raise kind(
-                f"{self.named(model)}: what came back is no JSON; check base_url; nothing was stored", retryable=True
-            ) from error
-        except self._sdk.APIError.__base__ as error:
+        except Exception as error:
+            if self._is_closed and not isinstance(error, Mem0Error):
+                raise self._closed_error() from error
+            if isinstance(error, json.JSONDecodeError):
+                raise kind(
+                    f"{self.named(model)}: what came back is no JSON; check base_url; nothing was stored",
+                    retryable=True,
+                ) from error
+            if not isinstance(error, _base_error(self._sdk)):
+                raise
             failure = failure_of(error, self._sdk, self.hidden)
             told = failure.told(kind, self.vendor, model, self.where)
             # What a server repeats of a key must not be told by way of the cause either.
@@ -156,6 +164,12 @@ class Line(Generic[Client]):
     def named(self, model: str) -> str:
         """Return who is asked for what, as messages begin."""
         return f"{self.vendor.label} model {model!r} at {self.where}"
+
+
+def _base_error(sdk: ModuleType) -> type[Exception]:
+    """Return what all errors of an SDK are: ``OpenAIError``, ``GroqError``, ..."""
+    base: type[Exception] = sdk.APIError.__base__
+    return base
 
 
 def failure_of(error: Exception, sdk: ModuleType, hide: Callable[[str], str]) -> Failure:

@@ -42,7 +42,7 @@ class Row:
     def vendor(self) -> Vendor:
         """What its errors are told with."""
         ending = "/v1" if self.base_url.endswith("/v1") else ""
-        return Vendor(self.provider, self.label, self.key, ending, self.llm or self.embedder or "the one it serves")
+        return Vendor(self.provider, self.label, self.key, ending, self.llm, self.embedder)
 
 
 _ROWS = (

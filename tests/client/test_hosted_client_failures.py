@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from typing import Any
@@ -28,12 +28,6 @@ Call = Callable[..., Any]
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replies, "FIRST_PAUSE", 0.01)
-
-
-@pytest.fixture
-def server() -> Iterator[HostedServer]:
-    with HostedServer() as server:
-        yield server
 
 
 @pytest.fixture(params=["blocking", "awaited"])
@@ -170,6 +164,14 @@ def test_tries_are_counted(call: Call, server: HostedServer, max_retries: int) -
     assert (f"({max_retries + 1} attempts)" in str(error)) == (max_retries > 0)
 
 
+@pytest.mark.parametrize("status", [409, 425])
+def test_what_is_told_retryable_is_tried_again(call: Call, server: HostedServer, status: int) -> None:
+    server.answers = [Answer(status, {"detail": "busy"})] * 3
+    error = refused(call, "get", MEMORY_ID)
+    assert (error.status, error.retryable, len(server.requests)) == (status, True, 3)
+    assert "try again later" in str(error)
+
+
 @pytest.mark.parametrize("version", ["v1", "v3"])
 @pytest.mark.parametrize(
     ("answer", "status", "is_doubtful"),
@@ -240,7 +242,7 @@ class TestPauses:
 
     def test_only_passing_failures_and_idempotent_requests(self) -> None:
         assert [
-            status for status in (200, 400, 401, 404, 409) if pause_before_retry(self.ASKED, Reply(status), 0)
+            status for status in (200, 400, 401, 404, 422) if pause_before_retry(self.ASKED, Reply(status), 0)
         ] == []
         add = Request("POST", "/v1/memories/", idempotent=False)
         assert pause_before_retry(add, Reply(503), 0) is None

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 def _as_if_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GOOGLE_API_KEY", "GEMINI_API_KEY", "GOOGLE_GEMINI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("mem0.wire.gemini._FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("mem0.wire.retries._FIRST", 0.01)
 
 
 @pytest.fixture

@@ -113,7 +113,8 @@ def test_text_blocking_and_awaited(case: Case, server: OpenAIServer) -> None:
     with made(case, server) as llm:
         assert llm.generate_response(HELLO) == asyncio.run(awaited(llm, HELLO)) == "Hello, 你好"
         assert (ask(llm, HELLO).tokens.prompt, ask(llm, HELLO).tokens.completion) == (120, 8)
-        assert case.provider in repr(llm).lower() or "openai" not in repr(llm).lower()
+        assert repr(llm).startswith(f"{type(llm).__name__}(model={case.model!r}")
+        assert type(llm).__name__.lower() == f"{case.provider}llm"
     first = server.requests[0]
     assert first.path == f"{case.prefix}/chat/completions"
     assert first.headers["authorization"] == f"Bearer {KEY}"
@@ -234,11 +235,13 @@ def test_no_variable_of_others_tells_where_or_who(
         monkeypatch.setenv(name, "http://elsewhere.invalid/v1")
     for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_ADMIN_KEY"):
         monkeypatch.setenv(name, "sk-nobody-elses-business")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "Authorization: Bearer sk-nobody-elses-business\nX-Secret: of OpenAI")
     with made(case, server) as llm:
         llm.generate_response(HELLO)
         asyncio.run(awaited(llm, HELLO))
     for request in server.requests:
         assert "sk-nobody-elses-business" not in str(request.headers)
+        assert "x-secret" not in request.headers
     with LlmFactory.create(case.provider, {"api_key": KEY, "model": case.model}) as llm:
         assert "elsewhere" not in str(llm.client.base_url)
 
@@ -323,4 +326,4 @@ def test_a_row_makes_one_class_and_no_other() -> None:
     with pytest.raises(AttributeError):
         _ = vendors.together  # its LLMs come through its own SDK
     with closing(vendors.vllm(vendors.vllm.options(model="mine"))) as llm:
-        assert repr(llm) == "VllmLLM(model='mine', base_url='http://localhost:8000/v1/')"
+        assert repr(llm) == "vLLMLLM(model='mine', base_url='http://localhost:8000/v1/')"

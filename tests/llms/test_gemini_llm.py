@@ -38,7 +38,7 @@ TOOLS = [{"type": "function", "function": FUNCTION}]
 def _as_if_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GOOGLE_API_KEY", "GEMINI_API_KEY", "GOOGLE_GEMINI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("mem0.wire.gemini._FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("mem0.wire.retries._FIRST", 0.01)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ repository mem0ai/mem0:
 - LIST: https://docs.mem0.ai/api-reference/memory/get-memories
 - BATCH: https://docs.mem0.ai/api-reference/memory/batch-update
 - V3: https://docs.mem0.ai/migration/platform-v2-to-v3
+- DELETE: https://docs.mem0.ai/core-concepts/memory-operations/delete (what "*" means, ``delete_linked``)
 """
 
 from __future__ import annotations
@@ -95,8 +96,6 @@ class HostedServer(LoopbackServer):
 
     def __init__(self) -> None:
         super().__init__()
-        # Head and body are two writes: the second would wait 40 ms for the first's acknowledgement.
-        self._http.RequestHandlerClass.disable_nagle_algorithm = True
         self.memories: list[dict[str, Any]] = [MEMORY]
         self.entities: list[tuple[str, str]] = [("user", "alex"), ("agent", "travel-agent")]
 
@@ -143,7 +142,7 @@ class HostedServer(LoopbackServer):
 
     def _one(self, method: str, path: str, body: Any) -> Answer:
         """Answer what is about one memory or one entity."""
-        entity = re.fullmatch(r"/v1/entities/([^/]+)/([^/]+)/", path)
+        entity = re.fullmatch(r"/v2/entities/([^/]+)/([^/]+)/", path)
         if entity and method == "DELETE":
             named = unquote(entity[1]), unquote(entity[2])
             if named not in self.entities:

@@ -23,7 +23,6 @@ class OllamaServer(LoopbackServer):
         models: Which models it has pulled.
         library: Which it could pull.
         dims: Size of the embeddings.
-        context: How many characters of a text its embedding stands for.
     """
 
     def __init__(self) -> None:

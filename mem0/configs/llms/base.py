@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +12,23 @@ class BaseLlmConfig(BaseModel):
 
     # The published name `model_kwargs` is not pydantic's to protect, as versions before 2.10 would.
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, protected_namespaces=())
+
+    #: Published keys that have no place here, and what to do instead.
+    hints: ClassVar[dict[str, str]] = {
+        "is_reasoning_model": "what a model does not take is learned from its answer; leave it out",
+        "lmstudio_response_format": "JSON is asked for by the library, and a server that has no such mode is noticed; "
+        "leave it out",
+        "openrouter_base_url": "name the provider 'openrouter', and base_url where it is another",
+        "reasoning_effort": "this vendor's name for it goes into model_kwargs",
+        "response_callback": "the library calls nobody back; leave it out",
+        "app_name": "on provider 'openrouter' give headers={'X-Title': ...}",
+        "site_url": "on provider 'openrouter' give headers={'HTTP-Referer': ...}",
+        "models": "on provider 'openrouter' give model_kwargs={'extra_body': {'models': [...]}}",
+        "route": "on provider 'openrouter' give model_kwargs={'extra_body': {'route': ...}}",
+        "store": "give model_kwargs={'store': ...}",
+        "top_k": "it is no part of this protocol; a server that knows it takes model_kwargs={'extra_body': {'top_k': "
+        "...}}",
+    }
 
     model: str | None = Field(default=None, min_length=1, description="Name of the model. Default: the provider's.")
     temperature: float | None = Field(
