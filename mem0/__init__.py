@@ -37,7 +37,18 @@ from mem0.exceptions import (
 )
 from mem0.memory.base import MemoryBase
 from mem0.memory.main import AsyncMemory, Memory
-from mem0.types import ChangeDict, DeletionDict, HistoryDict, MemoryDict, MemoryList, Receipt, Usage
+from mem0.types import (
+    ChangeDict,
+    CheckReport,
+    DeletionDict,
+    Finding,
+    HistoryDict,
+    MemoryDict,
+    MemoryList,
+    RebuildReport,
+    Receipt,
+    Usage,
+)
 
 if TYPE_CHECKING:
     from mem0.client.main import AsyncMemoryClient, MemoryClient
@@ -47,6 +58,7 @@ __all__ = [
     "AsyncMemory",
     "AsyncMemoryClient",
     "ChangeDict",
+    "CheckReport",
     "ClosedError",
     "ConfigError",
     "ConflictError",
@@ -55,6 +67,7 @@ __all__ = [
     "EmbedderMismatchError",
     "EmbeddingError",
     "FilterError",
+    "Finding",
     "HistoryDict",
     "LLMError",
     "LLMResponseError",
@@ -69,6 +82,7 @@ __all__ = [
     "MemoryNotFoundError",
     "MissingDependencyError",
     "ProviderError",
+    "RebuildReport",
     "Receipt",
     "StorageBusyError",
     "StorageCorruptError",

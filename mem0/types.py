@@ -138,6 +138,72 @@ class HistoryRow:
     is_deleted: int
     collection: str
     scope: Scope = ANYONE
+    payload: Mapping[str, Any] | None = None  # what else was stored, so that it can be restored; not of older layouts
+
+
+class Damage(NamedTuple):
+    """Something that a store finds wrong inside itself.
+
+    Attributes:
+        memory_id: Of which memory; ``None`` of the file.
+        kind: ``structure``, ``payload``, ``scope``, ``vector`` or ``tokens``.
+        detail: What is wrong.
+    """
+
+    memory_id: str | None
+    kind: str
+    detail: str
+
+
+class Finding(NamedTuple):
+    """Something that ``check()`` found.
+
+    Attributes:
+        kind: What the store finds in itself (``structure``, ``payload``, ``scope``, ``vector``, ``tokens``); ``text``
+            (it does not fit its hash); ``lost`` (only the history has it); ``undeleted`` (the history says that it
+            is gone); ``behind`` (the history says another text); ``unrecorded`` (the history does not know it, as
+            of rows that another program wrote: that is no damage).
+        memory_id: Of which memory; ``None`` of the file.
+        detail: What is wrong.
+        repaired: Whether ``check(repair=True)`` has put it right.
+    """
+
+    kind: str
+    memory_id: str | None
+    detail: str
+    repaired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What ``check()`` returns.
+
+    Attributes:
+        memories: How many memories the store has.
+        recorded: Of how many memories there is a history, deleted ones included.
+        findings: What was found.
+        ok: Whether nothing is wrong, or all of it was put right.
+    """
+
+    memories: int
+    recorded: int
+    findings: tuple[Finding, ...]
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildReport:
+    """What ``rebuild()`` returns.
+
+    Attributes:
+        memories: How many current memories the history has.
+        restored: How many of them were stored anew; the others were there.
+        unknown: Ids of rows that the history does not know; they were left as they are.
+    """
+
+    memories: int
+    restored: int
+    unknown: tuple[str, ...]
 
 
 class MemoryDict(TypedDict, total=False):

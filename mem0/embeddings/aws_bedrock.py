@@ -183,7 +183,8 @@ class AWSBedrockEmbedding(EmbeddingBase):
             vectors = [[float(number) for number in vector] for vector in found]
         except (ValueError, TypeError, LookupError) as error:
             raise EmbeddingError(
-                f"{asked}: it did not answer with vectors; check endpoint_url and family; nothing was stored"
+                f"{asked}: it did not answer with vectors; check endpoint_url and family; nothing was stored",
+                retryable=isinstance(error, json.JSONDecodeError),  # somebody else's page on the way
             ) from error
         if len(vectors) != count:
             raise EmbeddingError(f"{asked}: {len(vectors)} vectors for {count} text(s); nothing was stored")

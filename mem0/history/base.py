@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from mem0.exceptions import StorageError
 from mem0.types import HistoryRow, Scope
 
 Self = TypeVar("Self", bound="HistoryBase")
@@ -49,6 +50,26 @@ class HistoryBase(ABC):
     @abstractmethod
     def rows(self, memory_id: str, collection: str | None = None) -> list[HistoryRow]:
         """Return a memory's rows, oldest first."""
+
+    def latest(self, collection: str) -> list[HistoryRow]:
+        """Return the last row of every memory of a collection, deleted ones included.
+
+        Raises:
+            StorageError: This history cannot tell; then there is no checking it, and no rebuilding from it.
+        """
+        raise StorageError(f"{type(self).__name__} has no latest(): memories cannot be checked against it")
+
+    def collections(self) -> list[str]:
+        """Return the names of the collections it has rows of."""
+        return []
+
+    def rename(self, collection: str, name: str) -> None:
+        """Keep the rows of a collection under another name.
+
+        Raises:
+            StorageError: This history cannot.
+        """
+        raise StorageError(f"{type(self).__name__} has no rename(): collection {collection!r} cannot become {name!r}")
 
     @abstractmethod
     def forget(

@@ -20,7 +20,9 @@ from mem0.types import HistoryDict, HistoryRow, Scope
 
 logger = logging.getLogger("mem0.history")
 
-_COLUMNS = "id, memory_id, prev_value, new_value, event, timestamp, is_deleted, collection, user_id, agent_id, run_id"
+_COLUMNS = (
+    "id, memory_id, prev_value, new_value, event, timestamp, is_deleted, collection, user_id, agent_id, run_id, payload"
+)
 
 # What tells a history from the table of another program that happens to have the same name.
 _IN_EVERY_LAYOUT = {"id", "memory_id", "event"}
@@ -79,7 +81,14 @@ def _create(connection: sqlite3.Connection) -> None:
         connection.execute("DROP TABLE history_before")
 
 
-_MIGRATIONS = (Migration("history with scopes, journal", _create),)
+def _add_payloads(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE history ADD COLUMN payload TEXT")
+
+
+_MIGRATIONS = (
+    Migration("history with scopes, journal", _create),
+    Migration("payloads, to rebuild a store from", _add_payloads),
+)
 
 
 class SQLiteManager(HistoryBase):
@@ -117,7 +126,8 @@ class SQLiteManager(HistoryBase):
             if "seq" in {row[1] for row in connection.execute("PRAGMA table_info(history)")}:
                 return
         with self.database.transaction() as connection:
-            _create(connection)
+            for migration in _MIGRATIONS:
+                migration.apply(connection)
         logger.warning(
             "%s: another program has made the history anew, and texts and scopes are missing from its older rows; "
             "keep the history in a file of its own",
@@ -161,7 +171,7 @@ class SQLiteManager(HistoryBase):
     def append(self, rows: Sequence[HistoryRow]) -> None:
         with self.database.transaction() as connection:
             connection.executemany(
-                f"INSERT INTO history ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                f"INSERT INTO history ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (id) DO NOTHING",
                 (
                     (
@@ -174,6 +184,7 @@ class SQLiteManager(HistoryBase):
                         row.is_deleted,
                         row.collection,
                         *row.scope,
+                        None if row.payload is None else json.dumps(row.payload),
                     )
                     for row in rows
                 ),
@@ -188,6 +199,24 @@ class SQLiteManager(HistoryBase):
                 (memory_id, collection),
             ).fetchall()
         return [_row(*row) for row in found]
+
+    def latest(self, collection: str) -> list[HistoryRow]:
+        with self.database.read() as connection:
+            found = connection.execute(
+                f"SELECT {_COLUMNS} FROM history WHERE seq IN"
+                " (SELECT max(seq) FROM history WHERE coalesce(collection, '') IN (?, '') GROUP BY memory_id)",
+                (collection,),
+            ).fetchall()
+        return [_row(*row) for row in found]
+
+    def collections(self) -> list[str]:
+        with self.database.read() as connection:
+            found = connection.execute("SELECT DISTINCT collection FROM history WHERE collection <> '' ORDER BY 1")
+            return [name for (name,) in found]
+
+    def rename(self, collection: str, name: str) -> None:
+        with self.database.transaction() as connection:
+            connection.execute("UPDATE history SET collection = ? WHERE collection = ?", (name, collection))
 
     def forget(
         self,
@@ -252,9 +281,10 @@ class SQLiteManager(HistoryBase):
 
 
 def _row(id: str, *rest: Any) -> HistoryRow:
-    memory_id, prev_value, new_value, event, timestamp, is_deleted, collection, *scope = rest
+    memory_id, prev_value, new_value, event, timestamp, is_deleted, collection, *scope, stored = rest
+    payload = None if stored is None else json.loads(stored)
     return HistoryRow(
-        id, memory_id, prev_value, new_value, event, timestamp, is_deleted, collection or "", Scope(*scope)
+        id, memory_id, prev_value, new_value, event, timestamp, is_deleted, collection or "", Scope(*scope), payload
     )
 
 

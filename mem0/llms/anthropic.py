@@ -14,7 +14,7 @@ from anthropic import Anthropic, AsyncAnthropic
 from pydantic import Field, field_validator
 
 from mem0.configs.llms.base import BaseLlmConfig
-from mem0.exceptions import LLMError, LLMResponseError
+from mem0.exceptions import ClosedError, LLMError, LLMResponseError
 from mem0.llms import shapes
 from mem0.llms.base import LLMBase, Message, options_of, report_tokens
 from mem0.llms.shapes import Block, json_instruction, unfenced, wants_json
@@ -138,9 +138,9 @@ class AnthropicLLM(LLMBase):
                 except anthropic.BadRequestError as error:
                     self._learn(error, sent)
                 except FAILED as error:
-                    self._line.require_open()
+                    self._require_open(client)
                     await asyncio.sleep(patience.after(error))
-                self._line.require_open()
+                self._require_open(client)
 
     def close(self) -> None:
         self._line.close()
@@ -148,6 +148,12 @@ class AnthropicLLM(LLMBase):
     async def aclose(self) -> None:
         """Release the connections of the event loop that is running."""
         await self._line.aclose()
+
+    def _require_open(self, client: Any) -> None:
+        """Refuse to go on after :meth:`close`, and with a client that :meth:`aclose` closed meanwhile."""
+        self._line.require_open()
+        if client.is_closed() is True:  # a mock's is neither
+            raise ClosedError(f"the provider 'anthropic' for {self._line.where} was closed; make a new one")
 
     def _request(
         self,
@@ -201,6 +207,8 @@ class AnthropicLLM(LLMBase):
         if isinstance(response, str):
             raise LLMResponseError(f"{strange}; nothing was stored", reply=response)
         with shapes.reading(strange):
+            if not isinstance(response.content, list):
+                raise TypeError(f"content is a list, not {type(response.content).__name__}")
             # Any other block, such as its thinking, is not part of the answer.
             text = "".join(block.text or "" for block in response.content if block.type == "text")
             wanted = [block for block in response.content if block.type == "tool_use"]

@@ -158,9 +158,13 @@ class AWSBedrockLLM(LLMBase):
         while True:
             sent = self._accepted(request)
             try:
-                return client.converse(**sent)
+                response = client.converse(**sent)
             except ClientError as error:
                 self._learn(error, sent)
+                continue
+            with shapes.reading(self._strange()):
+                _ = response["output"]  # a body that was cut off is an empty answer to botocore, not an error
+            return response
 
     def _accepted(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return a request as its model takes it, without what is empty."""

@@ -165,7 +165,8 @@ class GeminiLLM(LLMBase):
                     f"{named}: the prompt was blocked ({_name(blocked)}); reword what was said, or use another model; "
                     "nothing was stored"
                 )
-        with shapes.reading(f"{named}: it did not answer as Gemini's API does; check base_url"):
+        strange = f"{named}: it did not answer as Gemini's API does; check base_url"
+        with shapes.reading(strange):
             candidate = response.candidates[0]
             parts = getattr(candidate.content, "parts", None) or []
             text = "".join(part.text for part in parts if part.text and not part.thought)
@@ -181,6 +182,8 @@ class GeminiLLM(LLMBase):
                 f"{named}: the reply was stopped ({reason}); reword what was said, or use another model; "
                 "nothing was stored"
             )
+        if candidate.content is None:
+            raise LLMResponseError(f"{strange}; nothing was stored", reply=None)
         return {"content": text or None, "tool_calls": calls} if with_tools else text
 
 

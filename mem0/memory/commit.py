@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mem0.exceptions import ConflictError, EmbedderMismatchError, Mem0Error, StorageError
 from mem0.history.base import HistoryBase, Intent
+from mem0.memory.checking import Survey
 from mem0.memory.deciding import by_fingerprint, decide, marks_of
 from mem0.types import Change, Embedder, HistoryRow, Outcome, Record, Scope
 
@@ -189,6 +190,30 @@ class Committer:
         with self._translated(), self.history.transaction():
             self._settle()
 
+    def survey(self) -> Survey:
+        """Read everything that store and history know, at one time; writers wait for it."""
+        with self._translated(), self.history.transaction():
+            if not self.shares_file:
+                self._settle()
+            rows, damage = self.store.inspect(self.collection)
+            return Survey(rows, damage, {row.memory_id: row for row in self.history.latest(self.ledger)})
+
+    def mend(self, changes: Sequence[Change], recorded: Sequence[HistoryRow], embedder: Embedder | None) -> None:
+        """Write what puts a store or a history right; it can be repeated, so it needs no journal.
+
+        Args:
+            changes: Rows to be stored as they are, or deleted; nothing is recorded of them.
+            recorded: What the history lacks.
+            embedder: What made the vectors.
+        """
+        with self.history.lock(), self._translated(), self.history.transaction():
+            if not self.shares_file:
+                self._settle()
+            if embedder is not None:
+                require_same_embedder(self.collection, self.store.embedder(self.collection), embedder)
+            self.history.append([replace(row, collection=self.ledger) for row in recorded])
+            self.store.apply(self.collection, changes, embedder)
+
     # -- deciding and recording ---------------------------------------------------------------------
 
     def _decided(self, changes: Sequence[Change], now: float, whole: bool) -> list[Outcome]:
@@ -218,6 +243,7 @@ class Committer:
                     is_deleted=int(change.event == "DELETE"),
                     collection=self.ledger,
                     scope=Scope.of(payload),
+                    payload=None if change.event == "DELETE" else _beside_the_text(change.payload),
                 )
             )
         return rows
@@ -329,6 +355,10 @@ class Committer:
             return 0 if kept else self.history.forget(self.ledger, memory_ids=[target])
         gone = [outcome.change.id for outcome in _succeeded(outcomes)]
         return self.history.forget(self.ledger, scope=target, memory_ids=gone, keep=kept)
+
+
+def _beside_the_text(payload: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in payload.items() if key != "data"}
 
 
 def _patched(change: Change, present: Record | None) -> Change:

@@ -13,7 +13,7 @@ from mem0.embeddings.base import EmbeddingBase
 from mem0.exceptions import ClosedError, ConfigError, ValidationError
 from mem0.history.base import HistoryBase
 from mem0.llms.base import LLMBase, vision_of
-from mem0.memory import conductor, inputs
+from mem0.memory import conductor, inputs, mending
 from mem0.memory.adding import verbs
 from mem0.memory.adding.messages import heard
 from mem0.memory.adding.planning import Said
@@ -22,7 +22,7 @@ from mem0.memory.base import MemoryBase
 from mem0.memory.operations import Parts, Verb
 from mem0.memory.telemetry import TelemetryBase, chosen
 from mem0.times import Moment, expiration, iso, moment
-from mem0.types import ChangeDict, DeletionDict, MemoryDict, MemoryList, Scope
+from mem0.types import ChangeDict, CheckReport, DeletionDict, MemoryDict, MemoryList, RebuildReport, Scope
 from mem0.vector_stores.base import VectorStoreBase
 
 Self = TypeVar("Self", bound="MemoryCore")
@@ -285,6 +285,20 @@ class MemoryCore(MemoryBase):
         if self._bound.ids():
             raise ValidationError("a scope handle cannot reset the collection; delete_all() deletes its scope")
         return conductor.reset(purge=purge)
+
+    def _check(self, repair: bool) -> Verb[CheckReport]:
+        self._require_whole("check")
+        return mending.check(repair=repair, timestamp=iso(self._parts.clock()))
+
+    def _rebuild(self, ledger: str | None) -> Verb[RebuildReport]:
+        self._require_whole("rebuild")
+        return mending.rebuild(ledger=ledger)
+
+    def _require_whole(self, verb: str) -> None:
+        if self._bound.ids():
+            raise ValidationError(
+                f"{verb}() is about the whole collection; call it on the memory, not on a scope handle"
+            )
 
     def _alive_at(self, show_expired: bool) -> float | None:
         return None if show_expired else self._parts.clock().timestamp()

@@ -10,7 +10,15 @@ from mem0.memory.core import MemoryCore
 from mem0.memory.operations import in_thread
 from mem0.memory.runners import run, run_async
 from mem0.times import Moment
-from mem0.types import ChangeDict, DeletionDict, HistoryDict, MemoryDict, MemoryList
+from mem0.types import (
+    ChangeDict,
+    CheckReport,
+    DeletionDict,
+    HistoryDict,
+    MemoryDict,
+    MemoryList,
+    RebuildReport,
+)
 
 
 class Memory(MemoryCore):
@@ -255,6 +263,44 @@ class Memory(MemoryCore):
         """Return a memory's changes, oldest first; ``[]`` for an unknown id."""
         return run("history", conductor.history(inputs.memory_id(memory_id), self._bound), self._open())
 
+    def check(self, *, repair: bool = False) -> CheckReport:
+        """Hold the store against itself, its texts against their hashes, and all of it against the history.
+
+        The embedded store also has its file checked by SQLite, and each vector against a checksum.  Writers wait
+        until it is done.
+
+        Args:
+            repair: Put right what can be: what is made of a text (vector, search terms) is made anew; a text that
+                does not fit its hash, and a memory that is lost, are taken from the history; what the history says
+                was deleted is deleted; a history that lacks a change is told of it.  Rows that the history does
+                not know are left as they are.
+
+        Returns:
+            ``.ok``, ``.findings`` and how many memories there are.
+
+        Raises:
+            EmbeddingError: What had to be embedded anew could not be; what was repaired before stays so.
+            StorageError: Store or history could not be read or written.
+        """
+        return run("check", self._check(repair), self._open())
+
+    def rebuild(self, *, ledger: str | None = None) -> RebuildReport:
+        """Store anew what the history says is current and the store has not: after a vector store was lost.
+
+        Texts are embedded with the embedder in use.  It can be interrupted and called again.  It only adds and
+        replaces: rows that the history does not know are named, and left as they are.
+
+        Args:
+            ledger: Under which name the history has what is to be restored, where it has several stores'.  A store
+                at another place takes over the history of the one that was lost.
+
+        Raises:
+            ConfigError: The history has several candidates, or not the one that was named.
+            EmbeddingError: The embedder failed; what was restored before stays so.
+            StorageError: Store or history could not be read or written.
+        """
+        return run("rebuild", self._rebuild(ledger), self._open())
+
     def close(self) -> None:
         """Release everything; the object and its handles cannot be used afterwards.
 
@@ -389,6 +435,14 @@ class AsyncMemory(MemoryCore):
     async def history(self, memory_id: str) -> list[HistoryDict]:
         """See :meth:`Memory.history`."""
         return await run_async("history", conductor.history(inputs.memory_id(memory_id), self._bound), self._open())
+
+    async def check(self, *, repair: bool = False) -> CheckReport:
+        """See :meth:`Memory.check`."""
+        return await run_async("check", self._check(repair), self._open())
+
+    async def rebuild(self, *, ledger: str | None = None) -> RebuildReport:
+        """See :meth:`Memory.rebuild`."""
+        return await run_async("rebuild", self._rebuild(ledger), self._open())
 
     async def close(self) -> None:
         """See :meth:`Memory.close`."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mem0.history.base import HistoryBase
+    from mem0.memory.checking import Survey
     from mem0.memory.telemetry import TelemetryBase
     from mem0.vector_stores.base import Candidates, Query, VectorStoreBase
 
@@ -356,6 +357,54 @@ class Compact(Operation):
             return complete
         with _translated(parts.vector_store, self.stage):
             return parts.vector_store.compact() and complete
+
+
+@dataclass(frozen=True)
+class Inspect(Operation):
+    """Read everything that store and history know; the answer is a :class:`~mem0.memory.checking.Survey`."""
+
+    stage = "check"
+
+    def run(self, parts: Parts) -> Survey:
+        return parts.committer.survey()
+
+
+@dataclass(frozen=True)
+class Ledgers(Operation):
+    """Ask under which name the history keeps this collection, and under which it keeps any of this name."""
+
+    stage = "check"
+
+    def run(self, parts: Parts) -> tuple[str, list[str]]:
+        with _translated(parts.db, self.stage):
+            known = parts.db.collections()
+        name = parts.collection_name
+        return parts.committer.ledger, [one for one in known if one == name or one.startswith(f"{name} in ")]
+
+
+@dataclass(frozen=True)
+class Adopt(Operation):
+    """Have the history keep under this collection's name what it kept under another."""
+
+    ledger: str
+    stage = "commit"
+
+    def run(self, parts: Parts) -> None:
+        with _translated(parts.db, self.stage):
+            parts.db.rename(self.ledger, parts.committer.ledger)
+
+
+@dataclass(frozen=True)
+class Mend(Operation):
+    """Put store and history right, without recording it as a change."""
+
+    changes: Sequence[Change]
+    recorded: Sequence[HistoryRow]
+    embedder: Embedder | None
+    stage = "commit"
+
+    def run(self, parts: Parts) -> None:
+        parts.committer.mend(self.changes, self.recorded, self.embedder)
 
 
 @dataclass(frozen=True)

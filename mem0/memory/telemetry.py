@@ -37,7 +37,10 @@ _INSTALL = "posthog>=3.7,<8"
 #: The events; whatever else is captured is sent as ``mem0.other``.
 EVENTS = tuple(
     f"mem0.{verb}"
-    for verb in ("add", "search", "get_all", "get", "update", "delete", "delete_all", "reset", "history", "other")
+    for verb in (
+        *("add", "search", "get_all", "get", "update", "delete", "delete_all", "reset", "history", "check", "rebuild"),
+        "other",
+    )
 )
 
 #: What an event says of its call: whole numbers.

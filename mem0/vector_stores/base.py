@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from mem0.types import Change
+    from mem0.types import Change, Damage
 
 Rows: TypeAlias = list[Record]  # inside the class `list` is a verb
 Self = TypeVar("Self", bound="VectorStoreBase")
@@ -291,6 +291,10 @@ class VectorStoreBase(ABC):
             else:
                 assert change.vector is not None
                 self.insert(name, [change.vector.tolist()], [change.payload], [change.id])
+
+    def inspect(self, name: str) -> tuple[Rows, Sequence[Damage]]:
+        """Read every row, without vectors, and say what the store finds wrong inside itself; most know nothing."""
+        return self.list(name, limit=None), ()
 
     def compact(self) -> bool:
         """Leave no trace of deleted rows on disk, and return whether that is certain."""

@@ -18,8 +18,9 @@ from mem0 import text
 from mem0.configs.base import validated
 from mem0.exceptions import ConfigError, StorageCorruptError, ValidationError
 from mem0.storage import Database, migrate
-from mem0.types import Change, Embedder, Record, Scope
+from mem0.types import Change, Damage, Embedder, Record, Scope
 from mem0.vector_stores.base import UNKNOWN_SCRIPT, Candidates, Query, Rows, VectorStoreBase
+from mem0.vector_stores.sqlite_check import inspected
 from mem0.vector_stores.sqlite_filters import register_functions
 from mem0.vector_stores.sqlite_image import Image
 from mem0.vector_stores.sqlite_rows import (
@@ -309,6 +310,13 @@ class SQLiteVectorStore(VectorStoreBase):
             raise StorageCorruptError(
                 f"{self.database.path}: a payload is damaged ({error}); restore a backup, or move the file away"
             ) from error
+
+    def inspect(self, name: str) -> tuple[Rows, Sequence[Damage]]:
+        with self.database.read() as connection:
+            collection = read_collection(connection, name)
+            if collection is None:
+                return [], []
+            return inspected(connection, collection.number, collection.embedder.dims)
 
     def compact(self) -> bool:
         return self.database.compact()

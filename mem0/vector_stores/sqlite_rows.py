@@ -19,6 +19,7 @@ from mem0.filters import And, Compare, Filter, parse_filters
 from mem0.times import expires_at, said_at
 from mem0.types import RESERVED_KEYS, SCOPE_KEYS, Change, Embedder, Scope, own_notes
 from mem0.vector_stores.base import checked_vector
+from mem0.vector_stores.sqlite_check import checksum
 from mem0.vector_stores.sqlite_filters import INSERT_ATTRIBUTE, attribute_rows, to_sql
 from mem0.vector_stores.sqlite_index import Row
 from mem0.vector_stores.sqlite_schema import TOMBSTONES_KEPT
@@ -83,7 +84,8 @@ def put_row(connection: sqlite3.Connection, collection: Collection, changed: int
             " payload, collection, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*columns, collection.number, change.id),
         ).lastrowid
-        connection.execute("INSERT INTO vectors VALUES (?, ?, ?)", (seq, vector.tobytes(), words))
+        raw = vector.tobytes()
+        connection.execute("INSERT INTO vectors VALUES (?, ?, ?, ?)", (seq, raw, words, checksum(raw)))
     else:
         (seq,) = present
         connection.execute(
@@ -91,10 +93,11 @@ def put_row(connection: sqlite3.Connection, collection: Collection, changed: int
             " turn = ?, dense = ?, changed = ?, payload = ? WHERE seq = ?",
             (*columns, seq),
         )
-        connection.execute(
-            "UPDATE vectors SET vector = coalesce(?, vector), tokens = ? WHERE seq = ?",
-            (None if vector is None else vector.tobytes(), words, seq),
-        )
+        if vector is None:
+            connection.execute("UPDATE vectors SET tokens = ? WHERE seq = ?", (words, seq))
+        else:
+            raw = vector.tobytes()
+            connection.execute("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?)", (seq, raw, words, checksum(raw)))
         connection.execute("DELETE FROM attributes WHERE memory = ?", (seq,))
     if attributes := attribute_rows(payload):
         connection.executemany(INSERT_ATTRIBUTE, ((seq, *row) for row in attributes))

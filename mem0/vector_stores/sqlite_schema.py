@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from mem0.storage import Migration
+from mem0.vector_stores.sqlite_check import checksum
 from mem0.vector_stores.sqlite_filters import CREATE_ATTRIBUTES
 
 #: For how many commits the numbers of deleted rows are kept; an image older than that is read anew.
@@ -69,4 +70,13 @@ def _create(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS = (Migration("collections, memories, vectors, attributes", _create),)
+def _add_checksums(connection: sqlite3.Connection) -> None:
+    connection.create_function("mem0_checksum", 1, checksum, deterministic=True)
+    connection.execute("ALTER TABLE vectors ADD COLUMN checksum INTEGER")
+    connection.execute("UPDATE vectors SET checksum = mem0_checksum(vector)")
+
+
+MIGRATIONS = (
+    Migration("collections, memories, vectors, attributes", _create),
+    Migration("checksums of vectors", _add_checksums),
+)
