@@ -34,6 +34,7 @@ from mem0.exceptions import (
     StorageUnavailableError,
     StorageVersionError,
     ValidationError,
+    WriteVetoedError,
 )
 from mem0.memory.base import MemoryBase
 from mem0.memory.main import AsyncMemory, Memory
@@ -45,6 +46,7 @@ from mem0.types import (
     HistoryDict,
     MemoryDict,
     MemoryList,
+    ProposedChange,
     RebuildReport,
     Receipt,
     Usage,
@@ -81,6 +83,7 @@ __all__ = [
     "MemoryList",
     "MemoryNotFoundError",
     "MissingDependencyError",
+    "ProposedChange",
     "ProviderError",
     "RebuildReport",
     "Receipt",
@@ -93,6 +96,7 @@ __all__ = [
     "StorageVersionError",
     "Usage",
     "ValidationError",
+    "WriteVetoedError",
     "__version__",
 ]
 

@@ -10,6 +10,7 @@ other libraries are translated where they cross into ours, with ``raise ... from
     ├── ValidationError (ValueError)        what a verb was given
     │   ├── FilterError                     a filter that cannot be understood
     │   ├── DuplicateMemoryError            an update into another memory's text
+    │   ├── WriteVetoedError                on_before_write left it out
     │   └── MemoryNotFoundError             an id that names nothing (in this scope)
     ├── ClosedError                         used after close()
     ├── ProviderError                       a model or a service refused or failed
@@ -62,6 +63,10 @@ class FilterError(ValidationError):
 
 class DuplicateMemoryError(ValidationError):
     """An update would give a memory the text of another one in the same scope."""
+
+
+class WriteVetoedError(ValidationError):
+    """The hook ``on_before_write`` left out the one change that a call was to make; nothing was written."""
 
 
 class MemoryNotFoundError(ValidationError):

@@ -238,6 +238,23 @@ class ChangeDict(TypedDict, total=False):
     verified: bool
 
 
+class ProposedChange(TypedDict, total=False):
+    """A change, as ``on_before_write`` is shown it; it may change ``memory`` and ``metadata``, or leave the change out.
+
+    ``event`` is ``ADD``, ``UPDATE``, ``DELETE``, ``DELETE_ALL`` (of a scope) or ``RESET``.  ``metadata`` is that of
+    an added memory, or what an update lays over.
+    """
+
+    event: str
+    id: str
+    memory: str
+    previous_memory: str
+    metadata: dict[str, Any]
+    user_id: str
+    agent_id: str
+    run_id: str
+
+
 class HistoryDict(TypedDict):
     """One row of a memory's history."""
 

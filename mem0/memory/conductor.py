@@ -11,10 +11,17 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from mem0.exceptions import ConflictError, DuplicateMemoryError, MemoryNotFoundError, StorageError
+from mem0.exceptions import (
+    ConflictError,
+    DuplicateMemoryError,
+    MemoryNotFoundError,
+    StorageError,
+    WriteVetoedError,
+)
 from mem0.history.sqlite import as_dict
-from mem0.memory import inputs, payloads, ranking
+from mem0.memory import approving, inputs, payloads, ranking
 from mem0.memory.operations import (
+    Approve,
     Commit,
     Compact,
     Delete,
@@ -36,6 +43,7 @@ from mem0.types import (
     HistoryDict,
     MemoryDict,
     MemoryList,
+    ProposedChange,
     Record,
     Scope,
 )
@@ -98,8 +106,12 @@ def update(
     """Change a memory's text, metadata, or both."""
     yield Recover()
     embedded: Any = None
+    is_approved = False
     for _ in range(_ATTEMPTS):
         row: Record = yield from _present(memory_id, scope)
+        if not is_approved:
+            text, metadata = yield from _update_approved(row, text, metadata)
+            is_approved = True
         same_text = text is None or text == row.payload.get("data")
         if same_text and payloads.same_but_for_time(payloads.patched(row.payload, None, metadata, now), row.payload):
             return payloads.public(row)
@@ -139,6 +151,7 @@ def delete(memory_id: str, scope: Scope, *, purge: bool) -> Verb[DeletionDict]:
         known = row is not None and scope.covers(row.payload)
     if not known:
         raise _not_found(memory_id)
+    yield from _approved(approving.proposed("DELETE", id=memory_id, previous=row.payload if row else None, scope=scope))
     outcomes, removed = yield Delete(memory_id, purge)
     if not outcomes and not removed:
         raise _not_found(memory_id)
@@ -149,6 +162,7 @@ def delete(memory_id: str, scope: Scope, *, purge: bool) -> Verb[DeletionDict]:
 
 def delete_all(scope: Scope, *, purge: bool) -> Verb[DeletionDict]:
     """Delete all memories of a scope."""
+    yield from _approved(approving.proposed("DELETE_ALL", scope=scope))
     outcomes, removed = yield Delete(scope, purge)
     failed = [outcome.change.id for outcome in outcomes if outcome.status == "failed"]
     return (yield from _deletion("Memories deleted", len(outcomes) - len(failed), failed, removed, purge))
@@ -156,6 +170,7 @@ def delete_all(scope: Scope, *, purge: bool) -> Verb[DeletionDict]:
 
 def reset(*, purge: bool) -> Verb[DeletionDict]:
     """Delete everything in the collection, and its history."""
+    yield from _approved(approving.proposed("RESET"))
     deleted, removed = yield Reset(purge)
     return (yield from _deletion("Collection reset", deleted, [], removed, purge))
 
@@ -167,6 +182,31 @@ def history(memory_id: str, scope: Scope) -> Verb[list[HistoryDict]]:
 
 
 # -- what several verbs do --------------------------------------------------------------------------
+
+
+def _approved(change: ProposedChange) -> Verb[ProposedChange]:
+    """Show the only change of a call to the hook, and return it as it lets it through."""
+    (answer,) = yield Approve([change])
+    if answer is None:
+        raise WriteVetoedError(f"{change['event']}: on_before_write left it out; nothing was written")
+    return answer  # type: ignore[no-any-return]
+
+
+def _update_approved(
+    row: Record, text: str | None, metadata: Mapping[str, Any]
+) -> Verb[tuple[str | None, Mapping[str, Any]]]:
+    """Return the text and the metadata of an update as the hook lets them through."""
+    asked = approving.proposed(
+        "UPDATE",
+        id=row.id,
+        memory=str(row.payload.get("data", "")) if text is None else text,
+        previous=row.payload,
+        metadata=metadata,
+        scope=Scope.of(row.payload),
+    )
+    answer = yield from _approved(asked)
+    changed = answer["memory"] != asked["memory"]
+    return (answer["memory"] if changed else text), answer.get("metadata", {})
 
 
 def _present(memory_id: str, scope: Scope) -> Verb[Record]:

@@ -22,7 +22,16 @@ from mem0.memory.base import MemoryBase
 from mem0.memory.operations import Parts, Verb
 from mem0.memory.telemetry import TelemetryBase, chosen
 from mem0.times import Moment, expiration, iso, moment
-from mem0.types import ChangeDict, CheckReport, DeletionDict, MemoryDict, MemoryList, RebuildReport, Scope
+from mem0.types import (
+    ChangeDict,
+    CheckReport,
+    DeletionDict,
+    MemoryDict,
+    MemoryList,
+    ProposedChange,
+    RebuildReport,
+    Scope,
+)
 from mem0.vector_stores.base import VectorStoreBase
 
 Self = TypeVar("Self", bound="MemoryCore")
@@ -46,8 +55,10 @@ class MemoryCore(MemoryBase):
         telemetry: TelemetryBase | bool | None = None,
         path: str | os.PathLike[str] | None = None,
         clock: Callable[[], datetime] | None = None,
+        on_before_write: Callable[[list[ProposedChange]], Any] | None = None,
     ) -> None:
         """Open a memory; see the class for the arguments."""
+        self._check_hook(on_before_write)
         if telemetry not in (None, False) and not isinstance(telemetry, TelemetryBase):
             raise ConfigError(
                 f"telemetry={shown(telemetry)}: expected a TelemetryBase, such as AnonymousTelemetry(api_key=...), "
@@ -60,10 +71,17 @@ class MemoryCore(MemoryBase):
         self._closed = [False]  # shared with the handles that scope() makes
         try:
             self._parts = assembled(self.config, self._opened, llm, embedder, vector_store, history, clock)
+            self._parts.on_before_write = on_before_write
             self._parts.telemetry = chosen(telemetry, self.config.telemetry, self._parts)
         except BaseException:
             self._release()
             raise
+
+    @classmethod
+    def _check_hook(cls, hook: object) -> None:
+        """Refuse a hook that cannot be called here."""
+        if hook is not None and not callable(hook):
+            raise ConfigError(f"on_before_write={shown(hook)}: expected a function of a list of changes")
 
     @classmethod
     def from_config(cls: type[Self], config_dict: Mapping[str, Any]) -> Self:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Generator, Mapping
 from typing import Any
 
+from mem0.exceptions import ConfigError
 from mem0.memory import conductor, inputs
 from mem0.memory.core import MemoryCore
 from mem0.memory.operations import in_thread
@@ -37,6 +39,9 @@ class Memory(MemoryCore):
             ``MEM0_TELEMETRY`` switches :class:`~mem0.memory.telemetry.AnonymousTelemetry` on.
         path: The SQLite file, or ``":memory:"``; the same as ``config["path"]``.
         clock: Where the time is taken from; returns an aware datetime.
+        on_before_write: Is shown the changes of each call before anything is embedded or stored, as a list of
+            :class:`~mem0.ProposedChange`, and returns those that are to be written, with ``memory`` and
+            ``metadata`` changed where it wants.  For :class:`AsyncMemory` it may be a coroutine function.
 
     Injected objects are their owner's to close.
 
@@ -44,6 +49,12 @@ class Memory(MemoryCore):
         ConfigError: The configuration cannot be used; the message says why.
         StorageError: The file cannot be opened; the message names it.
     """
+
+    @classmethod
+    def _check_hook(cls, hook: object) -> None:
+        super()._check_hook(hook)
+        if inspect.iscoroutinefunction(hook):
+            raise ConfigError("on_before_write is a coroutine function: only AsyncMemory can await it")
 
     def add(
         self,

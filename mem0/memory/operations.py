@@ -6,6 +6,8 @@ transaction outlives it, so a call that is cancelled between two has stored all 
 
 from __future__ import annotations
 
+import copy
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,9 +18,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 from mem0.embeddings.base import embed_texts, embed_texts_async, offers
 from mem0.exceptions import ConfigError, Mem0Error, StorageError
 from mem0.llms.base import Message, Reply, ask, ask_async, is_awaitable
+from mem0.memory.approving import approved
 from mem0.memory.commit import Committer, require_same_embedder
 from mem0.times import iso
-from mem0.types import Change, Embedder, HistoryRow, Outcome, Record, Scope, Usage
+from mem0.types import Change, Embedder, HistoryRow, Outcome, ProposedChange, Record, Scope, Usage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,6 +48,7 @@ class Parts:
     expected_dims: int | None = None
     llm: Any = None
     telemetry: TelemetryBase | None = None
+    on_before_write: Callable[[list[ProposedChange]], Any] | None = None
 
     @property
     def committer(self) -> Committer:
@@ -357,6 +361,34 @@ class Compact(Operation):
             return complete
         with _translated(parts.vector_store, self.stage):
             return parts.vector_store.compact() and complete
+
+
+@dataclass(frozen=True)
+class Approve(Operation):
+    """Show changes to the hook; the answer is, for each of them, what is to be written, or ``None``.
+
+    What the hook raises is the caller's own, and leaves the call as it is.
+    """
+
+    changes: Sequence[ProposedChange]
+    stage = "approve"
+
+    def run(self, parts: Parts) -> list[ProposedChange | None]:
+        hook = parts.on_before_write
+        if hook is None or not self.changes:
+            return [*self.changes]
+        return approved(self.changes, hook(self._shown()))
+
+    async def run_async(self, parts: Parts) -> list[ProposedChange | None]:
+        hook = parts.on_before_write
+        if hook is None or not self.changes:
+            return [*self.changes]
+        shown = self._shown()
+        answer = await hook(shown) if inspect.iscoroutinefunction(hook) else await in_thread(hook, shown)
+        return approved(self.changes, answer)
+
+    def _shown(self) -> list[ProposedChange]:
+        return copy.deepcopy([*self.changes])  # what it changes is its own
 
 
 @dataclass(frozen=True)

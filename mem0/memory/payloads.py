@@ -10,7 +10,8 @@ from typing import Any, cast
 from mem0.text import same_text
 from mem0.types import RESERVED_KEYS, Change, MemoryDict, Record, Scope, own_notes
 
-_RESERVED = frozenset(RESERVED_KEYS)
+#: Keys that are not the user's metadata.
+RESERVED = frozenset(RESERVED_KEYS)
 
 # What mem0ai 2 derives from a text and keeps beside the user's metadata; only in its rows is it not the user's.
 _DERIVED_BY_MEM0AI = "text_lemmatized"
@@ -88,6 +89,19 @@ def superseded(
     return new
 
 
+def approved(payload: Mapping[str, Any], text: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a payload as a hook wants it: with this text and this metadata."""
+    kept = {key: value for key, value in payload.items() if key in RESERVED}
+    new = {**kept, **metadata}
+    if text != payload.get("data"):
+        ours = dict(own_notes(payload))
+        ours.pop("source", None)  # the words it rests on may be what was taken out
+        role = payload.get("role") if ours.get("turn") else None
+        ours["fingerprint"] = fingerprint(text, Scope.of(payload), role)
+        new |= {"data": text, "hash": text_hash(text), "_mem0": ours}
+    return new
+
+
 def says_the_same(new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
     """Tell whether two payloads of one memory have the same text, by the rule of duplicates."""
     return same_text(new["data"]) == same_text(str(old.get("data")))
@@ -159,7 +173,7 @@ def public(record: Record) -> MemoryDict:
         "updated_at": payload.get("updated_at"),
     }
     for key, value in payload.items():
-        if key not in _RESERVED:
+        if key not in RESERVED:
             metadata[key] = value
         elif key in _KNOWN_ABOUT and value is not None:
             memory[key] = value

@@ -13,15 +13,15 @@ from typing import Any, TypeVar
 
 from mem0.exceptions import LLMResponseError
 from mem0.llms.base import Reply
-from mem0.memory import payloads, ranking
+from mem0.memory import approving, payloads, ranking
 from mem0.memory.adding import prompts, replies
 from mem0.memory.adding.asking import MOST_OFFERED, offered, picture_characters, portions, probes
 from mem0.memory.adding.messages import Turn
 from mem0.memory.adding.planning import Plan, Said, Step, settle, told
 from mem0.memory.deciding import by_fingerprint, decide, marks_of
 from mem0.memory.inputs import Reading
-from mem0.memory.operations import Ask, Commit, Embed, Embedded, Fetch, Find, Holders, Verb
-from mem0.types import ChangeDict, MemoryList, Outcome, Record
+from mem0.memory.operations import Approve, Ask, Commit, Embed, Embedded, Fetch, Find, Holders, Verb
+from mem0.types import ChangeDict, MemoryList, Outcome, ProposedChange, Record, Scope
 from mem0.vector_stores.base import Query
 
 Result = TypeVar("Result")
@@ -189,10 +189,37 @@ def _neighbourhoods(texts: Sequence[Sequence[str]], reading: Reading, said: Said
 
 def _carried_out(plan: Plan, steps: list[Step]) -> Verb[MemoryList[ChangeDict]]:
     """Leave out what is there already, embed the rest at once, and commit all of it together."""
+    steps = yield from _approved(plan, steps)
     steps, planned = yield from _decided(plan, steps)
     if not plan.said.dry_run:
         steps, planned = yield from _committed(plan, steps, planned)
     return MemoryList(told(plan, steps, planned), rejected=plan.rejected)
+
+
+def _approved(plan: Plan, steps: list[Step]) -> Verb[list[Step]]:
+    """Show the steps to the hook, and return them as it lets them through."""
+    asked = [
+        approving.proposed(
+            step.change.event,
+            id=step.change.id,
+            memory=step.change.payload.get("data"),
+            previous=step.previous.payload if step.previous else None,
+            metadata=None if step.change.event == "DELETE" else approving.own_metadata(step.change.payload),
+            scope=Scope.of(step.change.payload or (step.previous.payload if step.previous else {})),
+        )
+        for step in steps
+    ]
+    answer: list[ProposedChange | None] = yield Approve(asked)
+    let_through = []
+    for step, before, after in zip(steps, asked, answer, strict=True):
+        if after is None:
+            plan.rejected.append({**before, "reason": "on_before_write left it out"})
+        elif step.change.event == "DELETE" or after == before:
+            let_through.append(step)
+        else:
+            payload = payloads.approved(step.change.payload, after["memory"], after.get("metadata", {}))
+            let_through.append(replace(step, change=replace(step.change, payload=payload)))
+    return let_through
 
 
 def _decided(plan: Plan, steps: list[Step]) -> Verb[tuple[list[Step], list[Outcome]]]:
