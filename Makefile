@@ -10,7 +10,7 @@ python := $(VENV)/bin/python
 pip    := $(python) -m pip --disable-pip-version-check --quiet install
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-llm test lint format typecheck check build docs clean
+.PHONY: help demo demo-llm test torture lint format typecheck check build docs clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -26,6 +26,9 @@ demo-llm: $(VENV)-llm/.made ## The demo with a very small LLM on this machine: w
 
 test: $(VENV)/.dev ## Run the tests (ARGS="-k history" for some of them)
 	@$(python) -m pytest --numprocesses=auto --dist=worksteal $(ARGS)
+
+torture: $(VENV)/.dev ## Kill a process that uses a memory, again and again, and look whether anything was lost
+	@$(python) tools/torture.py $(ARGS)
 
 lint: $(VENV)/.dev ## Check style and formatting
 	@$(python) -m ruff check .

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from mem0.configs.llms.base import BaseLlmConfig
 from mem0.exceptions import LLMError, LLMResponseError, retryable_status
 from mem0.llms.base import LLMBase, Message, options_of, read_arguments, report_tokens
+from mem0.llms.shapes import used_up
 from mem0.wire.connection import check_arguments, cleaned, named_model, without_ours
 from mem0.wire.dispensed import Dispensed
 from mem0.wire.sdk import Line
@@ -178,7 +179,7 @@ def read_chat(response: Any, with_tools: bool, named: str, hidden: Callable[[str
         raise LLMResponseError(f"{named}: it refused to answer; nothing was stored", reply=refusal)
     wanted = message.tool_calls if with_tools else None
     if choice.finish_reason == "length" and not text and not wanted:
-        raise LLMError(f"{named}: max_tokens were used up by thinking; raise it in the config; nothing was stored")
+        raise used_up(named)
     if not with_tools:
         return text
     calls = [

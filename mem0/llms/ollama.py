@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from mem0.configs.llms.base import BaseLlmConfig
 from mem0.exceptions import LLMError
 from mem0.llms.base import LLMBase, Message, options_of, read_arguments, report_tokens
-from mem0.llms.shapes import Picture, picture_of, schema_of, wants_json
+from mem0.llms.shapes import Picture, checked, parts_of, picture_of, schema_of, used_up, wants_json
 from mem0.wire.connection import cleaned, without_ours
 from mem0.wire.ollama import OllamaConnection, OllamaLine
 
@@ -106,7 +106,7 @@ class OllamaLLM(LLMBase):
         }
         request: dict[str, Any] = {
             "model": self.model,
-            "messages": [_as_ollama_has_it(message) for message in cleaned(messages)],
+            "messages": [_as_ollama_has_it(message) for message in cleaned(checked(messages))],
             "options": {name: value for name, value in options.items() if value is not None} | config.model_kwargs,
         }
         if wants_json(response_format):
@@ -123,10 +123,7 @@ class OllamaLLM(LLMBase):
         message = response["message"]
         thought_all = response.get("done_reason") == "length" and not message.get("content")
         if thought_all and not message.get("tool_calls"):
-            raise LLMError(
-                f"Ollama model {self.model!r} at {self._line.where}: max_tokens were used up by thinking; raise it in "
-                "the config; nothing was stored"
-            )
+            raise used_up(f"Ollama model {self.model!r} at {self._line.where}")
         if not with_tools:
             return message.get("content") or ""
         calls = [
@@ -136,14 +133,17 @@ class OllamaLLM(LLMBase):
         return {"content": message.get("content"), "tool_calls": calls}
 
 
-def _as_ollama_has_it(message: Mapping[str, Any]) -> dict[str, Any]:
+def _as_ollama_has_it(message: Message) -> dict[str, Any]:
     """Return a message of OpenAI's shape in Ollama's: one text, pictures beside it, arguments as objects."""
     names = ("role", "content", "tool_calls", "tool_name")
     known = {name: message[name] for name in names if message.get(name) is not None}
-    content = known.get("content")
-    if isinstance(content, list):
-        known["content"] = "\n".join(part["text"] for part in content if isinstance(part.get("text"), str))
-        pictures = [_base64(picture_of(part)) for part in content if part.get("type") == "image_url"]
+    if isinstance(known.get("content"), list):
+        parts = parts_of(message)
+        for part in parts:
+            if part["type"] not in ("text", "image_url"):
+                raise LLMError(f"Ollama takes text and pictures, and a message holds {part['type']!r}; leave it out")
+        known["content"] = "\n".join(part["text"] for part in parts if part["type"] == "text")
+        pictures = [_base64(picture_of(part)) for part in parts if part["type"] == "image_url"]
         if pictures:
             known["images"] = pictures
     if "tool_calls" in known:

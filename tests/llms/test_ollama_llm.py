@@ -148,6 +148,22 @@ def test_messages_of_openais_shape(server: OllamaServer) -> None:
             llm.generate_response(messages)
 
 
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ({"content": "no role"}, r"messages\[0\] has no role"),
+        ({"role": "user", "content": 5}, "is int; text or a list of parts is wanted"),
+        ({"role": "user", "content": [{"type": "image_url"}]}, "no address"),
+        ({"role": "user", "content": [{"type": "input_audio"}]}, "holds 'input_audio'"),
+        ({"role": "assistant", "tool_calls": [{"id": "x"}]}, "names no function"),
+    ],
+)
+def test_messages_that_are_none(server: OllamaServer, message: dict[str, Any], told: str) -> None:
+    with made(server) as llm, pytest.raises(LLMError, match=told):
+        llm.generate_response([message])
+    assert server.requests == []
+
+
 def test_tokens_are_counted(server: OllamaServer) -> None:
     with made(server) as llm:
         tokens = ask(llm, HELLO).tokens
