@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from mem0.exceptions import FilterError
+from mem0.text import quoted
 from mem0.times import stored_form
 from mem0.types import RESERVED_KEYS
 
@@ -237,7 +238,8 @@ class _Parser:
                 is_value = not any(operator in comparisons for operator in OPERATORS)
                 as_value = '; to compare with a dict as a value, write {"eq": {...}}' if is_value else ""
                 known = ", ".join(OPERATORS)
-                nearest = difflib.get_close_matches(str(name).lower(), OPERATORS, n=1)
+                written = name if isinstance(name, str) else quoted(name)
+                nearest = difflib.get_close_matches(written.lower(), OPERATORS, n=1)
                 guess = f"did you mean {nearest[0]!r}? " if nearest else ""
                 cause = f"{_shown(name)} is not an operator"
                 _refuse(f"{path}[{_shown(name)}]", value, cause, f"{guess}the operators are {known}{as_value}")

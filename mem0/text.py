@@ -47,6 +47,8 @@ _FUNCTION_WORDS = frozenset(
 # A Snowball stemmer keeps the word it works on in itself.
 _stemmer_lock = threading.Lock()
 
+_LONGEST_SHOWN = 200
+
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # To the last @ of what stands between // and /, since a password may hold one.
 _LOGIN = re.compile(r"//[^/\s]*@")
@@ -61,6 +63,15 @@ def clean(text: str) -> str:
 def without_login(address: str) -> str:
     """Return an address, or a text with one in it, without what may be a secret: name, password, and query."""
     return _QUERY.sub(r"\1", _LOGIN.sub("//", address))
+
+
+def quoted(value: object) -> str:
+    """Return a value for a message: its ``repr``, cut; a foreign one may raise, and of a huge number Python's does."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - the message is about something else
+        return f"<{type(value).__name__}>"
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def same_text(text: str) -> str:

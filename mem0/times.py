@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 from mem0.exceptions import ValidationError
+from mem0.text import quoted
 
 Moment = datetime | date | str | int | float
 
@@ -52,7 +53,7 @@ def moment(field: str, value: object) -> datetime:
         return (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
     except (ValueError, OverflowError) as error:
         raise ValidationError(
-            f"{field}={value!r}: {error}; give a datetime, ISO-8601 text such as '2026-01-31T18:00:00+01:00', "
+            f"{field}={quoted(value)}: {error}; give a datetime, ISO-8601 text such as '2026-01-31T18:00:00+01:00', "
             "or Unix seconds"
         ) from error
 

@@ -21,6 +21,7 @@ from mem0.memory.assembly import assembled, check_parts, given, shown
 from mem0.memory.base import MemoryBase
 from mem0.memory.operations import Parts, Verb
 from mem0.memory.telemetry import TelemetryBase, chosen
+from mem0.text import quoted
 from mem0.times import Moment, expiration, iso, moment
 from mem0.types import (
     ChangeDict,
@@ -215,7 +216,9 @@ class MemoryCore(MemoryBase):
             ConfigError: It must, and there is none.
             ValidationError: It must and must not.
         """
-        asked = "prompt" if prompt is not None else None if memory_type is None else f"memory_type={memory_type!r}"
+        asked = (
+            "prompt" if prompt is not None else None if memory_type is None else f"memory_type={quoted(memory_type)}"
+        )
         if infer is False and asked:
             raise ValidationError(f"infer=False asks no LLM, and {asked} is for one; leave one of the two out")
         there_is = self._parts.llm is not None
@@ -252,7 +255,7 @@ class MemoryCore(MemoryBase):
         show_expired: bool,
     ) -> Verb[MemoryList[MemoryDict]]:
         if not isinstance(query, str):
-            raise ValidationError(f"query={query!r}: expected text, not {type(query).__name__}")
+            raise ValidationError(f"query={quoted(query)}: expected text, not {type(query).__name__}")
         if rerank:
             raise ConfigError("rerank=True needs a reranker, which this version does not have yet; leave it out")
         return conductor.search(

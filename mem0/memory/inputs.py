@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from mem0.exceptions import FilterError, ValidationError
 from mem0.filters import GROUPS, parse_filters
-from mem0.text import clean
+from mem0.text import clean, quoted
 from mem0.types import RESERVED_KEYS, SCOPE_KEYS, Scope
 
 #: Limits of one call; beyond them a :class:`~mem0.exceptions.ValidationError` says so.
@@ -45,12 +45,14 @@ def scope_id(field: str, value: object) -> str | None:
     """
     if value is None:
         return None
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() < 8 * MAX_ID_BYTES:
         value = int.__repr__(value)  # an enumeration's member would call itself by its name
     elif isinstance(value, uuid.UUID):
         value = str(value)
     if not isinstance(value, str):
-        raise ValidationError(f"{field}={value!r}: an id is text (an int or UUID becomes text), not {kind_of(value)}")
+        raise ValidationError(
+            f"{field}={quoted(value)}: an id is text (an int or UUID becomes text), not {kind_of(value)}"
+        )
     problem = None
     if not value.strip():
         problem = "it is blank"
@@ -129,9 +131,9 @@ def new_text(data: object, text: object) -> str | None:
     if given is None:
         return None
     if not isinstance(given, str):
-        raise ValidationError(f"data={given!r}: expected text, not {kind_of(given)}")
+        raise ValidationError(f"data={quoted(given)}: expected text, not {kind_of(given)}")
     if not given.strip():
-        raise ValidationError(f"data={given!r}: a memory's text is not blank; delete(memory_id) removes it")
+        raise ValidationError(f"data={quoted(given)}: a memory's text is not blank; delete(memory_id) removes it")
     if len(given.encode(errors="replace")) > MAX_MESSAGE_BYTES:
         raise ValidationError(f"data: over {MAX_MESSAGE_BYTES} bytes; split the text")
     return clean(given)
@@ -169,7 +171,7 @@ def _json_value(field: str, value: object, depth: int) -> Any:
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str) or not key.strip() or clean(key) != key:
-                raise ValidationError(f"{field}: the key {key!r} is not text, blank, or not valid Unicode")
+                raise ValidationError(f"{field}: the key {quoted(key)} is not text, blank, or not valid Unicode")
         return {key: _json_value(f"{field}[{key!r}]", member, depth + 1) for key, member in value.items()}
     if isinstance(value, (list, tuple)):
         return [_json_value(f"{field}[{number}]", member, depth + 1) for number, member in enumerate(value)]
@@ -184,7 +186,8 @@ def _json_value(field: str, value: object, depth: int) -> Any:
     if isinstance(value, float) and math.isfinite(value):
         return float(value)
     raise ValidationError(
-        f"{field}={value!r}: {kind_of(value)} is not stored; JSON has text, finite numbers of 64 bits, true, false, "
+        f"{field}={quoted(value)}: {kind_of(value)} is not stored; JSON has text, finite numbers of 64 bits, true, "
+        "false, "
         "null, lists and dicts (write a date as .isoformat())"
     )
 
@@ -198,7 +201,7 @@ def guidance(prompt: object) -> list[str]:
     if prompt is None:
         return []
     if not isinstance(prompt, str):
-        raise ValidationError(f"prompt={prompt!r}: expected text, not {kind_of(prompt)}")
+        raise ValidationError(f"prompt={quoted(prompt)}: expected text, not {kind_of(prompt)}")
     if len(prompt) > MAX_PROMPT_CHARACTERS:
         raise ValidationError(f"prompt: {len(prompt)} characters, {MAX_PROMPT_CHARACTERS} are allowed")
     return [clean(prompt)] if prompt.strip() else []
@@ -213,12 +216,13 @@ def typed(memory_type: object, metadata: Mapping[str, Any], scope: Scope) -> dic
     if memory_type is None:
         return dict(metadata)
     if memory_type != PROCEDURAL:
-        raise ValidationError(f"memory_type={memory_type!r}: there is {PROCEDURAL!r}; leave it out for facts")
+        raise ValidationError(f"memory_type={quoted(memory_type)}: there is {PROCEDURAL!r}; leave it out for facts")
     if scope.agent_id is None:
         raise ValidationError(f"memory_type={PROCEDURAL!r} tells what an agent did: pass its agent_id")
     if metadata.get("memory_type", memory_type) != memory_type:
         raise ValidationError(
-            f"memory_type={memory_type!r} and metadata['memory_type']={metadata['memory_type']!r} differ; give one"
+            f"memory_type={quoted(memory_type)} and metadata['memory_type']={quoted(metadata['memory_type'])} differ; "
+            "give one"
         )
     return {**metadata, "memory_type": memory_type}
 
@@ -229,7 +233,7 @@ def typed(memory_type: object, metadata: Mapping[str, Any], scope: Scope) -> dic
 def whole(field: str, value: object, *, least: int) -> int:
     """Return a whole number that is not below a bound."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValidationError(f"{field}={value!r}: expected a whole number from {least} upwards")
+        raise ValidationError(f"{field}={quoted(value)}: expected a whole number from {least} upwards")
     return value
 
 
@@ -238,7 +242,7 @@ def limit_of(limit: int, top_k: int | None) -> int:
     if top_k is None:
         return whole("limit", limit, least=1)
     if limit not in (DEFAULT_LIMIT, top_k):
-        raise ValidationError(f"limit={limit!r} and top_k={top_k!r} mean the same; give one")
+        raise ValidationError(f"limit={quoted(limit)} and top_k={quoted(top_k)} mean the same; give one")
     return whole("top_k", top_k, least=1)
 
 
@@ -247,7 +251,7 @@ def threshold_of(value: object) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        raise ValidationError(f"threshold={value!r}: expected a number from 0 to 1, the range of score")
+        raise ValidationError(f"threshold={quoted(value)}: expected a number from 0 to 1, the range of score")
     return float(value)
 
 
@@ -256,7 +260,9 @@ def memory_id(value: object) -> str:
     if isinstance(value, uuid.UUID):
         return str(value)
     if not isinstance(value, str) or not value:
-        raise ValidationError(f"memory_id={value!r}: expected the 'id' of a memory, as add() and search() return it")
+        raise ValidationError(
+            f"memory_id={quoted(value)}: expected the 'id' of a memory, as add() and search() return it"
+        )
     return clean(value)
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from mem0.exceptions import ValidationError
 from mem0.memory.inputs import MAX_ID_BYTES, MAX_MESSAGE_BYTES, kind_of
-from mem0.text import clean
+from mem0.text import clean, quoted
 
 #: Limit of one call; beyond it a :class:`~mem0.exceptions.ValidationError` says so.
 MAX_MESSAGES = 10_000
@@ -79,10 +79,10 @@ def _turn(number: int, message: object) -> tuple[Turn | None, list[dict[str, Any
         raise ValidationError(f"{field}: expected text or a message dict, not {kind_of(message)}")
     role = message.get("role")
     if not isinstance(role, str) or not role.strip():
-        raise ValidationError(f"{field}['role'] is {role!r}; it is text such as 'user' or 'assistant'")
+        raise ValidationError(f"{field}['role'] is {quoted(role)}; it is text such as 'user' or 'assistant'")
     name = message.get("name")
     if name is not None and not isinstance(name, str):
-        raise ValidationError(f"{field}['name'] is {name!r}; it is text, or left out")
+        raise ValidationError(f"{field}['name'] is {quoted(name)}; it is text, or left out")
     for key, value in (("role", role), ("name", name)):
         # They stand in the prompt beside the text, and a speaker's name is kept as an id.
         if value and len(value.encode(errors="replace")) > MAX_ID_BYTES:
@@ -125,8 +125,8 @@ def _content(number: int, content: object) -> tuple[str, list[dict[str, Any]], l
         if image is not None:
             images.append(image)
         elif not text and "text" not in part:
-            kind = str(part.get("type"))[:40]
-            skipped.append({"message": number, "part": place, "reason": f"a part of type {kind!r} is not read"})
+            kind = quoted(part.get("type"))[:40]
+            skipped.append({"message": number, "part": place, "reason": f"a part of type {kind} is not read"})
         texts.append(text)
     return "\n".join(text for text in texts if text), images, skipped
 
