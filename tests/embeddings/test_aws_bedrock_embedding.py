@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import botocore.retries.standard
 import pytest
 from bedrock_server import (
     ACCESS_KEY,
@@ -169,7 +168,7 @@ class TestRequests:
         (Answer(body={"inputTextTokenCount": 3}), None, False, "did not answer with vectors"),
         (Answer(body={"embedding": ["a"]}), None, False, "did not answer with vectors"),
         (Answer(body={"embedding": None}), None, False, "did not answer with vectors"),
-        (Answer(body="<html>a portal</html>"), None, False, "did not answer with vectors"),
+        (Answer(body="<html>a portal</html>"), None, True, "did not answer with vectors"),
     ],
 )
 def test_errors(server: BedrockServer, answer: Answer, status: int | None, retryable: bool, told: str) -> None:
@@ -203,11 +202,22 @@ def test_a_failure_among_many_returns_nothing(server: BedrockServer) -> None:
         assert m.search("who likes tea?", user_id="alice")[0]["memory"] == "likes tea"
 
 
-def test_retries_are_bounded(server: BedrockServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(botocore.retries.standard.ExponentialBackoff, "delay_amount", lambda *_: 0.0)
-    server.answers = [error(429, "ThrottlingException", "slow down")] * 5
-    with made(server, max_retries=2) as embedder, pytest.raises(EmbeddingError, match="429"):
+@pytest.mark.parametrize(
+    "answer",
+    [
+        error(429, "ThrottlingException", "slow down"),
+        error(408, "ModelTimeoutException", "slow"),
+        Answer(501, "<html>not here</html>"),
+        Answer(cut=True),
+        Answer(body={"embedding": [0.1] * 1024}, cut="body"),
+    ],
+)
+def test_retries_are_bounded(server: BedrockServer, monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
+    monkeypatch.setattr("mem0.wire.retries._FIRST", 0.01)
+    server.answers = [answer] * 5
+    with made(server, max_retries=2) as embedder, pytest.raises(EmbeddingError) as caught:
         embedder.embed("tea")
+    assert caught.value.retryable
     assert len(server.requests) == 3
 
 
@@ -257,8 +267,9 @@ def test_without_region_or_credentials(server: BedrockServer) -> None:
         AWSBedrockEmbedding(region=REGION)
 
 
-def test_boto3_patched_as_users_do(server: BedrockServer) -> None:
-    with mock.patch("mem0.embeddings.aws_bedrock.boto3") as patched:
+@pytest.mark.parametrize("double", [mock.Mock, mock.MagicMock])
+def test_boto3_patched_as_users_do(server: BedrockServer, double: type[mock.Mock]) -> None:
+    with mock.patch("mem0.embeddings.aws_bedrock.boto3", new_callable=double) as patched:
         client = patched.client.return_value
         client.invoke_model.return_value = {"body": io.BytesIO(json.dumps({"embedding": [0.5, 0.25]}).encode())}
         embedder = AWSBedrockEmbedding(model=TITAN_1)

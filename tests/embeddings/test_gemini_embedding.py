@@ -142,8 +142,9 @@ def test_errors(
 
 
 @both
-def test_retries_are_bounded(server: GeminiServer, embed: Embed) -> None:
-    server.answers = [error(503, "busy")] * 5
+@pytest.mark.parametrize("answer", [error(503, "busy"), error(409, "again"), Answer(cut=True)])
+def test_retries_are_bounded(server: GeminiServer, embed: Embed, answer: Answer) -> None:
+    server.answers = [answer] * 5
     with made(server, max_retries=2) as embedder, pytest.raises(EmbeddingError):
         embed(embedder, ["tea"])
     assert len(server.requests) == 3
@@ -179,6 +180,16 @@ def test_options_and_mistakes(server: GeminiServer) -> None:
         embedder.embed("tea")
     with pytest.raises(ConfigError, match="set GOOGLE_API_KEY or GEMINI_API_KEY, or give api_key"):
         GeminiEmbedding(base_url=server.url)
+
+
+@pytest.mark.parametrize("given", [256, "256"])
+def test_the_published_name_of_the_size(server: GeminiServer, given: Any) -> None:
+    with made(server, output_dimensionality=given) as embedder:
+        assert len(embedder.embed("tea")) == embedder.dims == 256
+    with pytest.raises(ConfigError, match="embedding_dims and output_dimensionality mean the same and differ"):
+        made(server, output_dimensionality=given, embedding_dims=64)
+    with pytest.raises(ConfigError, match="base_url and gemini_base_url mean the same"):
+        made(server, gemini_base_url="http://elsewhere.invalid")
 
 
 def test_patched_as_users_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,10 @@ import asyncio
 import gc
 import json
 import logging
+import time
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest import mock
 
@@ -44,6 +46,7 @@ VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", 
 def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("mem0.wire.retries._FIRST", 0.01)
 
 
 @pytest.fixture
@@ -69,6 +72,11 @@ def awaited(llm: AnthropicLLM, *args: Any, **kwargs: Any) -> Any:
             await llm.aclose()
 
     return asyncio.run(asked())
+
+
+def until_asked(server: AnthropicServer) -> None:
+    while not server.requests:
+        time.sleep(0.01)
 
 
 both = pytest.mark.parametrize("generate", [blocking, awaited])
@@ -276,25 +284,86 @@ def test_errors(
     assert KEY not in "".join(traceback.format_exception(caught.value))
 
 
-@both
-def test_retries_are_bounded_and_honour_retry_after(server: AnthropicServer, generate: Generate) -> None:
-    busy = error(429, "rate limit", retry_after_ms="20")
-    server.answers = [busy, error(529, "Overloaded", retry_after_ms="20")]
-    with made(server, max_retries=2) as llm:
-        assert generate(llm, HELLO) == '{"memory": []}'
-        assert len(server.requests) == 3
-        server.answers = [busy] * 5
-        with pytest.raises(LLMError, match="too many requests"):
+class TestRetries:
+    @both
+    def test_are_bounded(self, server: AnthropicServer, generate: Generate) -> None:
+        busy = error(429, "rate limit")
+        server.answers = [busy, error(529, "Overloaded")]
+        with made(server, max_retries=2) as llm:
+            assert generate(llm, HELLO) == '{"memory": []}'
+            assert len(server.requests) == 3
+            server.answers = [busy] * 5
+            with pytest.raises(LLMError, match="too many requests"):
+                generate(llm, HELLO)
+        assert (len(server.requests), len(server.answers)) == (6, 2)
+
+    @both
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            *(error(status, "oops") for status in (408, 409, 429, 500, 501, 529)),
+            Answer(cut=True),
+            Answer(body={"content": []}, cut="body"),
+            Answer(body="{broken", headers={"Content-Type": "application/json"}),
+        ],
+    )
+    def test_of_all_that_may_pass(self, server: AnthropicServer, generate: Generate, answer: Answer) -> None:
+        server.answers = [answer]
+        with made(server, max_retries=1) as llm:
+            assert generate(llm, HELLO) == '{"memory": []}'
+        assert len(server.requests) == 2
+
+    @both
+    def test_of_nothing_else(self, server: AnthropicServer, generate: Generate) -> None:
+        with made(server, max_retries=2) as llm:
+            for answer in (error(403, "no"), error(429, "spend limit", x_should_retry="false")):
+                server.requests.clear()
+                server.answers = [answer]
+                with pytest.raises(LLMError):
+                    generate(llm, HELLO)
+                assert len(server.requests) == 1
+
+    @both
+    def test_wait_as_long_as_the_server_asks(self, server: AnthropicServer, generate: Generate) -> None:
+        server.answers = [error(429, "rate limit", retry_after="0.3"), error(503, "busy", retry_after="tomorrow")]
+        with made(server, max_retries=2) as llm:
+            began = time.monotonic()
             generate(llm, HELLO)
-    assert (len(server.requests), len(server.answers)) == (6, 2)
+        assert 0.3 <= time.monotonic() - began < 5
+
+    @both
+    @pytest.mark.parametrize("asked", ["61", "4294967", "inf"])
+    def test_but_not_for_ever(self, server: AnthropicServer, generate: Generate, asked: str) -> None:
+        server.answers = [error(429, "rate limit", retry_after=asked)]
+        began = time.monotonic()
+        with made(server, max_retries=2) as llm, pytest.raises(LLMError, match=f"after {asked} s") as caught:
+            generate(llm, HELLO)
+        assert caught.value.retryable
+        assert (len(server.requests), time.monotonic() - began < 5) == (1, True)
 
 
 @both
-@pytest.mark.parametrize("body", ["<html>a portal</html>", {"object": "list"}, {"content": None}, {"content": ["x"]}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<html>a portal</html>",
+        None,
+        [1],
+        {"object": "list"},
+        {"content": None},
+        {"content": {}},
+        {"content": ["x"]},
+        {"content": [None]},
+        {"content": [{"type": "text", "text": 5}]},
+        {"content": [{"type": "tool_use"}]},
+        {"content": [{"type": "tool_use", "name": None, "input": {}}]},
+    ],
+)
 def test_a_server_that_speaks_something_else(server: AnthropicServer, generate: Generate, body: Any) -> None:
     server.answers = [Answer(body=body)]
-    with made(server) as llm, pytest.raises(LLMResponseError, match="did not answer as Anthropic's API does"):
-        generate(llm, HELLO)
+    with made(server) as llm, pytest.raises(LLMResponseError, match="did not answer as Anthropic's API does") as caught:
+        generate(llm, HELLO, tools=TOOLS)
+    assert caught.value.retryable
 
 
 @both
@@ -340,6 +409,36 @@ class TestClosing:
         llm.close()
         with pytest.raises(ClosedError, match="provider 'anthropic'.*was closed"):
             generate(llm, HELLO)
+
+    def test_closed_during_a_call(self, server: AnthropicServer) -> None:
+        server.answers = [error(503, "busy")._replace(delay=0.3)] * 3
+        llm = made(server, max_retries=2)
+        with ThreadPoolExecutor(1) as threads:
+            call = threads.submit(llm.generate_response, HELLO)
+            until_asked(server)
+            llm.close()
+            with pytest.raises(ClosedError, match="was closed; make a new one"):
+                call.result()
+        assert len(server.requests) == 1
+
+    @pytest.mark.parametrize("how", ["close", "aclose"])
+    def test_closed_while_a_call_is_awaited(self, server: AnthropicServer, how: str) -> None:
+        server.answers = [error(503, "busy")._replace(delay=0.3)] * 3
+
+        async def used() -> None:
+            with made(server, max_retries=2) as llm:
+                call = asyncio.create_task(llm.agenerate_response(HELLO))
+                await asyncio.to_thread(until_asked, server)
+                if how == "close":
+                    llm.close()
+                else:
+                    await llm.aclose()
+                with pytest.raises(ClosedError, match="was closed; make a new one"):
+                    await call
+
+        asyncio.run(used())
+        gc.collect()
+        assert len(server.requests) == 1
 
     def test_loops_close_their_connections_when_they_end(
         self, server: AnthropicServer, caplog: pytest.LogCaptureFixture
@@ -387,6 +486,18 @@ class TestOptions:
             "output_config": {"effort": "low"},
         }
         assert request.headers["x-team"] == "memory"
+
+    @both
+    def test_effort(self, server: AnthropicServer, generate: Generate) -> None:
+        with made(server, reasoning_effort="low", extra_headers={"X-Team": "memory"}) as llm:
+            generate(llm, HELLO)
+        format = {"type": "json_schema", "schema": {"type": "object"}}
+        further = {"extra_body": {"output_config": {"format": format}}, "metadata": {"user_id": "u"}}
+        with made(server, reasoning_effort="low", model_kwargs=further) as llm:
+            generate(llm, HELLO)
+        sent = [request.body["output_config"] for request in server.requests]
+        assert sent == [{"effort": "low"}, {"effort": "low", "format": format}]
+        assert server.requests[0].headers["x-team"] == "memory"
 
     def test_of_any_llm_only_what_was_given_counts(self, server: AnthropicServer) -> None:
         for given in (BaseLlmConfig(model=OLD_MODEL, temperature=0.7), BaseLlmConfig(model=OLD_MODEL)):

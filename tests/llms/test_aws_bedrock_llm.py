@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import time
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,6 @@ from typing import Any
 from unittest import mock
 
 import boto3
-import botocore.retries.standard
 import pytest
 from bedrock_server import (
     ACCESS_KEY,
@@ -64,7 +64,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[BedrockS
 
 @pytest.fixture
 def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(botocore.retries.standard.ExponentialBackoff, "delay_amount", lambda *_: 0.0)
+    monkeypatch.setattr("mem0.wire.retries._FIRST", 0.01)
 
 
 def bare(**options: Any) -> AWSBedrockLLM:
@@ -73,6 +73,11 @@ def bare(**options: Any) -> AWSBedrockLLM:
 
 def made(server: BedrockServer, **options: Any) -> AWSBedrockLLM:
     return bare(**{"region": REGION, "endpoint_url": server.url, "max_retries": 0, "timeout": 20, **KEYS, **options})
+
+
+def until_asked(server: BedrockServer) -> None:
+    while not server.requests:
+        time.sleep(0.01)
 
 
 class TestContract(LLMContract):
@@ -173,11 +178,39 @@ class TestAnswers:
             with pytest.raises(LLMResponseError, match="malformed"):
                 llm.generate_response(HELLO)
 
-    @pytest.mark.parametrize("body", ["<html>a portal</html>", {}, {"output": {"message": {}}}])
+    @pytest.mark.parametrize(
+        "body",
+        [
+            "<html>a portal</html>",
+            None,
+            5,
+            [1],
+            {},
+            {"output": None},
+            {"output": {"message": {}}},
+            {"output": {"message": None}},
+            *(
+                {"output": {"message": {"content": content}}}
+                for content in (None, [None], ["x"], [{"text": None}], [{"toolUse": None}], [{"toolUse": {}}])
+            ),
+            {"output": {"message": {"content": [{"text": "x"}]}}, "usage": [1]},
+        ],
+    )
     def test_a_server_that_speaks_something_else(self, server: BedrockServer, body: Any) -> None:
         server.answers = [Answer(body=body)]
-        with made(server) as llm, pytest.raises(LLMError, match="check endpoint_url"):
-            llm.generate_response(HELLO)
+        with made(server) as llm, pytest.raises(LLMError, match="check endpoint_url") as caught:
+            llm.generate_response(HELLO, tools=TOOLS)
+        assert caught.value.retryable
+
+    def test_a_cut_reply(self, server: BedrockServer) -> None:
+        server.stop_reason = "max_tokens"
+        server.content = [{"text": '{"memory": ['}]
+        with made(server) as llm:
+            assert llm.generate_response(HELLO) == '{"memory": ['
+            server.content = [{"reasoningContent": {"reasoningText": {"text": "Well,"}}}]
+            with pytest.raises(LLMError, match="max_tokens were used up by thinking; raise it") as caught:
+                llm.generate_response(HELLO)
+        assert not caught.value.retryable
 
 
 class TestMessages:
@@ -355,6 +388,29 @@ class TestTheLine:
         assert len(server.requests) == 6
 
     @pytest.mark.usefixtures("without_pauses")
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            *(error(status, "Oops", "oops") for status in (408, 409, 429, 500, 501, 529)),
+            error(424, "ModelErrorException", "oops"),
+            Answer(503, "<html>busy</html>"),
+            Answer(cut=True),
+            Answer(body={"output": {"message": {"content": []}}}, cut="body"),
+            Answer(body=[1]),
+        ],
+    )
+    def test_retries_of_all_that_may_pass(self, server: BedrockServer, answer: Answer) -> None:
+        server.answers = [answer] * 2
+        with made(server, max_retries=2) as llm:
+            assert llm.generate_response(HELLO) == '{"memory": []}'
+            assert len(server.requests) == 3
+            server.answers = [answer] * 5
+            with pytest.raises(LLMError) as caught:
+                llm.generate_response(HELLO)
+        assert caught.value.retryable
+        assert (len(server.requests), len(server.answers)) == (6, 2)
+
+    @pytest.mark.usefixtures("without_pauses")
     def test_what_cannot_help_is_not_tried_again(self, server: BedrockServer) -> None:
         server.answers = [error(403, "AccessDeniedException", "no")]
         with made(server, max_retries=2) as llm, pytest.raises(LLMError):
@@ -367,6 +423,19 @@ class TestTheLine:
         with pytest.raises(ClosedError, match="was closed; make a new one"):
             llm.generate_response(HELLO)
         assert server.requests == []
+
+    @pytest.mark.usefixtures("without_pauses")
+    @pytest.mark.parametrize("late", [error(503, "ServiceUnavailableException", "busy"), Answer(cut=True)])
+    def test_closed_during_a_call(self, server: BedrockServer, late: Answer) -> None:
+        server.answers = [late._replace(delay=0.3)] * 3
+        llm = made(server, max_retries=2)
+        with ThreadPoolExecutor(1) as threads:
+            call = threads.submit(llm.generate_response, HELLO)
+            until_asked(server)
+            llm.close()
+            with pytest.raises(ClosedError, match="was closed; make a new one"):
+                call.result()
+        assert len(server.requests) == 1
 
 
 class TestWhereItGoes:
@@ -501,7 +570,9 @@ class TestWithout:
             ({"aws_access_key_id": None, "aws_secret_access_key": None, "aws_session_token": "t"}, "belongs to"),
             ({"api_key": API_KEY}, "two ways in"),
             ({"profile": "nobody"}, "profile \\(nobody\\) could not be found"),
-            ({"endpoint_url": "no address"}, "Invalid endpoint"),
+            ({"endpoint_url": "no address"}, "is no address"),
+            ({"endpoint_url": "http://me:secret@localhost:80a/v1"}, "is no address"),
+            ({"base_url": "http://localhost:99999", "endpoint_url": None}, "is no address"),
             ({"region": "no region"}, "supported format|valid region"),
             ({"model_kwargs": {"messages": []}}, "messages is set by the library"),
         ],
@@ -510,6 +581,15 @@ class TestWithout:
         with pytest.raises(ConfigError, match=told) as caught:
             made(server, **options)
         assert SECRET_KEY not in str(caught.value)
+        assert "me:secret" not in str(caught.value)
+
+    def test_an_address_of_the_environment_that_is_none(
+        self, server: BedrockServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "http://me:secret@localhost:80a")
+        with pytest.raises(ConfigError, match="is no address") as caught:
+            bare(region=REGION, **KEYS)
+        assert "me:secret" not in str(caught.value)
 
     def test_secrets_are_not_shown(self, server: BedrockServer) -> None:
         with made(server, aws_session_token=SESSION_TOKEN) as llm:
@@ -555,8 +635,43 @@ def test_further_fields_of_the_model(server: BedrockServer) -> None:
     assert "inferenceConfig" not in server.bodies[0]
 
 
-def test_boto3_patched_as_users_do(server: BedrockServer) -> None:
-    with mock.patch("mem0.llms.aws_bedrock.boto3") as patched:
+class TestTopK:
+    def test_is_a_field_of_the_model(self, server: BedrockServer) -> None:
+        with made(server, top_k=4, model_kwargs={"stop_sequences": ["END"]}) as llm:
+            llm.generate_response(HELLO)
+        with made(server, top_k=4, model_kwargs={"top_k": 50}) as llm:
+            llm.generate_response(HELLO)
+        with made(server, top_k=4, api="invoke_model", model=IMPORTED_ARN) as llm:
+            llm.generate_response(HELLO)
+        *further, imported = server.bodies
+        wanted = [{"stop_sequences": ["END"], "top_k": 4}, {"top_k": 50}]
+        assert [body["additionalModelRequestFields"] for body in further] == wanted
+        assert imported["top_k"] == 4
+
+    @pytest.mark.parametrize(
+        "refusal",
+        [
+            "Malformed input request: #: extraneous key [top_k] is not permitted, please reformat your input",
+            "The model returned the following errors: `top_k` is deprecated for this model.",
+        ],
+    )
+    def test_is_left_out_where_it_is_refused(self, server: BedrockServer, refusal: str) -> None:
+        server.answers = [error(400, "ValidationException", refusal)]
+        with made(server, top_k=4) as llm:
+            llm.generate_response(HELLO)
+            llm.generate_response(HELLO)
+        assert ["additionalModelRequestFields" in body for body in server.bodies] == [True, False, False]
+
+    def test_unless_the_user_insists(self, server: BedrockServer) -> None:
+        server.answers = [error(400, "ValidationException", "extraneous key [top_k] is not permitted")]
+        with made(server, model_kwargs={"top_k": 4}) as llm, pytest.raises(LLMError, match="extraneous key"):
+            llm.generate_response(HELLO)
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("double", [mock.Mock, mock.MagicMock])
+def test_boto3_patched_as_users_do(server: BedrockServer, double: type[mock.Mock]) -> None:
+    with mock.patch("mem0.llms.aws_bedrock.boto3", new_callable=double) as patched:
         client = patched.client.return_value
         client.converse.return_value = {"output": {"message": {"content": [{"text": "patched"}]}}}
         llm = AWSBedrockLLM(BaseLlmConfig(model="amazon.nova-lite-v1:0", temperature=0.7))

@@ -7,8 +7,10 @@ import gc
 import json
 import logging
 import re
+import time
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest import mock
 
@@ -64,6 +66,11 @@ def awaited(llm: GeminiLLM, *args: Any, **kwargs: Any) -> Any:
             await llm.aclose()
 
     return asyncio.run(asked())
+
+
+def until_asked(server: GeminiServer) -> None:
+    while not server.requests:
+        time.sleep(0.01)
 
 
 def camel(value: Any) -> Any:
@@ -150,6 +157,7 @@ class TestConversation:
         )
         assert system == ["One.", "Two."]
         assert contents == [
+            {"role": "user", "parts": [{"text": "Begin."}]},
             {"role": "model", "parts": [{"text": "Hi."}, {"text": "How are you?"}]},
             {"role": "user", "parts": [{"text": "Fine."}]},
         ]
@@ -255,11 +263,59 @@ def test_retries_are_bounded(server: GeminiServer, generate: Generate) -> None:
 
 
 @both
-@pytest.mark.parametrize("body", [{}, {"candidates": []}, {"object": "list"}])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(error(status, "oops") for status in (408, 409, 429, 500, 501, 529)),
+        Answer(502, "<html>bad gateway</html>"),
+        Answer(cut=True),
+        Answer(body={"candidates": []}, cut="body"),
+        Answer(body="<html>a portal</html>"),
+    ],
+)
+def test_retries_of_all_that_may_pass(server: GeminiServer, generate: Generate, answer: Answer) -> None:
+    server.answers = [answer] * 2
+    with made(server, max_retries=2) as llm:
+        assert generate(llm, HELLO) == '{"memory": []}'
+        assert len(server.requests) == 3
+        server.answers = [answer] * 5
+        with pytest.raises(LLMError) as caught:
+            generate(llm, HELLO)
+    assert caught.value.retryable
+    assert (len(server.requests), len(server.answers)) == (6, 2)
+
+
+@both
+def test_what_cannot_help_is_not_tried_again(server: GeminiServer, generate: Generate) -> None:
+    server.answers = [error(403, "no")]
+    with made(server, max_retries=2) as llm, pytest.raises(LLMError):
+        generate(llm, HELLO)
+    assert len(server.requests) == 1
+
+
+@both
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        None,
+        5,
+        [1],
+        {"object": "list"},
+        {"candidates": []},
+        {"candidates": [None]},
+        {"candidates": [{"content": None, "finishReason": "STOP"}]},
+        {"candidates": [{"content": {"parts": [None]}}]},
+        {"candidates": [{"content": {"parts": [{"functionCall": {}}]}}]},
+        {"candidates": [{"content": {"parts": [{"text": "x"}]}}], "usageMetadata": []},
+    ],
+)
 def test_a_server_that_speaks_something_else(server: GeminiServer, generate: Generate, body: Any) -> None:
     server.answers = [Answer(body=body)]
-    with made(server) as llm, pytest.raises(LLMError, match=r"did not answer as|something else than Gemini's API has"):
-        generate(llm, HELLO)
+    told = pytest.raises(LLMError, match=r"did not answer as|something else than Gemini's API has")
+    with made(server) as llm, told as caught:
+        generate(llm, HELLO, tools=TOOLS)
+    assert caught.value.retryable
 
 
 @both
@@ -317,6 +373,36 @@ class TestClosing:
         llm.close()
         with pytest.raises(ClosedError, match="provider 'gemini'.*was closed"):
             generate(llm, HELLO)
+
+    def test_closed_during_a_call(self, server: GeminiServer) -> None:
+        server.answers = [error(503, "busy")._replace(delay=0.3)] * 3
+        llm = made(server, max_retries=2)
+        with ThreadPoolExecutor(1) as threads:
+            call = threads.submit(llm.generate_response, HELLO)
+            until_asked(server)
+            llm.close()
+            with pytest.raises(ClosedError, match="was closed; make a new one"):
+                call.result()
+        assert len(server.requests) == 1
+
+    @pytest.mark.parametrize("how", ["close", "aclose"])
+    def test_closed_while_a_call_is_awaited(self, server: GeminiServer, how: str) -> None:
+        server.answers = [error(503, "busy")._replace(delay=0.3)] * 3
+
+        async def used(llm: GeminiLLM) -> None:
+            call = asyncio.create_task(llm.agenerate_response(HELLO))
+            await asyncio.to_thread(until_asked, server)
+            if how == "close":
+                llm.close()
+            else:
+                await llm.aclose()
+            with pytest.raises(ClosedError, match="was closed; make a new one"):
+                await call
+
+        with made(server, max_retries=2) as llm:
+            asyncio.run(used(llm))
+        gc.collect()
+        assert len(server.requests) == 1
 
     def test_loops_close_their_connections_when_they_end(
         self, server: GeminiServer, caplog: pytest.LogCaptureFixture
@@ -405,6 +491,12 @@ class TestOptions:
         with GeminiLLM(GeminiLlmConfig(api_key=KEY)) as llm:
             assert "https://generativelanguage.googleapis.com" in repr(llm)
 
+    def test_an_address_of_the_environment_that_is_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", "http://me:secret@localhost:80a")
+        with pytest.raises(ConfigError, match="GOOGLE_GEMINI_BASE_URL: this is no address") as caught:
+            GeminiLLM(GeminiLlmConfig(api_key=KEY))
+        assert "secret" not in "".join(traceback.format_exception(caught.value))
+
     def test_without_a_key(self) -> None:
         with pytest.raises(ConfigError, match="set GOOGLE_API_KEY or GEMINI_API_KEY, or give api_key"):
             GeminiLLM()
@@ -415,6 +507,7 @@ class TestOptions:
             ({"temprature": 1}, "did you mean 'temperature'"),
             ({"api_key": ""}, "at least 1"),
             ({"base_url": "no:with:secret"}, "is no address"),
+            ({"base_url": "http://me:secret@localhost:80a/v1"}, "is no address"),
             ({"http_client_proxies": {"https://": "no:with:secret"}}, "is no address"),
             ({"http_client_proxies": {"ftp://": "http://secret"}}, "http://"),
             ({"base_url": "http://a", "gemini_base_url": "http://b"}, "mean the same and differ"),
