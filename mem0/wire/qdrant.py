@@ -146,6 +146,7 @@ def _opened_folder(path: str) -> _Folder:
         if folder is None:
             try:
                 Path(place).mkdir(mode=0o700, parents=True, exist_ok=True)
+                _mend_unborn(Path(place))
                 # Its threads are kept apart by our lock, and then SQLite's own check is in the way.
                 client = QdrantClient(path=place, force_disable_check_same_thread=True)
             except (RuntimeError, PermissionError, OSError, ValueError) as error:
@@ -153,6 +154,16 @@ def _opened_folder(path: str) -> _Folder:
             folder = _folders[place] = _Folder(client)
         folder.users += 1
         return folder
+
+
+def _mend_unborn(folder: Path) -> None:
+    """Remove the empty list of collections that a process leaves which is killed while it makes a new folder.
+
+    The engine could not be opened with it, and there is nothing else in the folder yet.
+    """
+    listed = folder / "meta.json"
+    if listed.is_file() and not listed.stat().st_size and not (folder / "collection").exists():
+        listed.unlink()
 
 
 def _left_folder(path: str) -> None:

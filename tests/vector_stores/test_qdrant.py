@@ -128,6 +128,15 @@ def test_a_folder_that_is_something_else_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "meta.json").read_text() == "not json"
 
 
+def test_a_folder_that_was_never_finished_is_opened(tmp_path: Path) -> None:
+    (tmp_path / "meta.json").touch()  # as a process leaves it that is killed in that moment
+    with Qdrant(path=str(tmp_path)) as store:
+        store.create_col("c", 2)
+    (tmp_path / "meta.json").write_text("")
+    with pytest.raises(StorageError, match="left as it is"):  # here there is something to lose
+        Qdrant(path=str(tmp_path))
+
+
 def test_threads_over_a_folder(tmp_path: Path) -> None:
     config = {
         "path": str(tmp_path / "m.db"),
