@@ -250,7 +250,8 @@ class _Parser:
     def _compare(self, key: str, operator: str, value: object, path: str, depth: int) -> Compare:
         self._count(path)
         if key in _TIMES and operator not in ("contains", "icontains"):
-            value = [stored_form(key, each) for each in value] if isinstance(value, list) else stored_form(key, value)
+            several = isinstance(value, (list, tuple))
+            value = [stored_form(key, each) for each in value] if several else stored_form(key, value)
         _check_operand(path, operator, value)
         return Compare(key, operator, _checked(value, path, depth))
 
