@@ -250,8 +250,10 @@ class _Parser:
     def _compare(self, key: str, operator: str, value: object, path: str, depth: int) -> Compare:
         self._count(path)
         if key in _TIMES and operator not in ("contains", "icontains"):
-            several = isinstance(value, (list, tuple))
-            value = [stored_form(key, each) for each in value] if several else stored_form(key, value)
+            if isinstance(value, (list, tuple)):
+                value = [stored_form(key, each) for each in value]
+            else:
+                value = stored_form(key, value)
         _check_operand(path, operator, value)
         return Compare(key, operator, _checked(value, path, depth))
 

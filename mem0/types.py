@@ -117,12 +117,14 @@ class Outcome:
             ``failed`` (a store without transactions could not delete the row).
         previous: The row as it was, for UPDATE and DELETE.
         other: The memory that already holds this text, for ``duplicate``.
+        error: What the store said, for ``failed``.
     """
 
     change: Change
     status: str = "applied"
     previous: Record | None = None
     other: Record | None = None
+    error: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True)

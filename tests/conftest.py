@@ -27,6 +27,7 @@ NEEDS = {
     "llms/test_litellm.py": "litellm",
     "llms/test_ollama_llm.py": "ollama",
     "llms/test_provider_edges.py": "ollama",
+    "llms/test_shapes.py": "google.genai",
     "mem0ai/test_collections_of_mem0ai.py": "qdrant_client",
     "memory/test_telemetry.py": "posthog",
     "test_generated_docs.py": "anthropic",

@@ -198,7 +198,7 @@ class SQLiteManager(HistoryBase):
                 " AND (?2 IS NULL OR coalesce(collection, '') IN (?2, '')) ORDER BY seq",
                 (memory_id, collection),
             ).fetchall()
-        return [_row(*row) for row in found]
+        return [self._row(*row) for row in found]
 
     def latest(self, collection: str) -> list[HistoryRow]:
         with self.database.read() as connection:
@@ -207,7 +207,7 @@ class SQLiteManager(HistoryBase):
                 " (SELECT max(seq) FROM history WHERE coalesce(collection, '') IN (?, '') GROUP BY memory_id)",
                 (collection,),
             ).fetchall()
-        return [_row(*row) for row in found]
+        return [self._row(*row) for row in found]
 
     def collections(self) -> list[str]:
         with self.database.read() as connection:
@@ -279,13 +279,12 @@ class SQLiteManager(HistoryBase):
         if self._owns_database:
             self.database.close()
 
-
-def _row(id: str, *rest: Any) -> HistoryRow:
-    memory_id, prev_value, new_value, event, timestamp, is_deleted, collection, *scope, stored = rest
-    payload = None if stored is None else json.loads(stored)
-    return HistoryRow(
-        id, memory_id, prev_value, new_value, event, timestamp, is_deleted, collection or "", Scope(*scope), payload
-    )
+    def _row(self, id: str, *rest: Any) -> HistoryRow:
+        memory_id, prev_value, new_value, event, timestamp, is_deleted, collection, *scope, stored = rest
+        payload = None if stored is None else self.database.decoded(stored)
+        return HistoryRow(
+            id, memory_id, prev_value, new_value, event, timestamp, is_deleted, collection or "", Scope(*scope), payload
+        )
 
 
 def as_dict(row: HistoryRow) -> HistoryDict:

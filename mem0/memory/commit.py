@@ -146,9 +146,12 @@ class Committer:
                 removed = self._record_deletions(outcomes, target, timestamp, purge)
                 self.store.apply(self.collection, _applied(outcomes), None)
             else:
-                left = {*self.store.delete_each(self.collection, [outcome.change.id for outcome in planned])}
+                left = self.store.delete_each(self.collection, [outcome.change.id for outcome in planned])
                 outcomes = [
-                    replace(outcome, status="failed") if outcome.change.id in left else outcome for outcome in planned
+                    replace(outcome, status="failed", error=left[outcome.change.id])
+                    if outcome.change.id in left
+                    else outcome
+                    for outcome in planned
                 ]
                 removed = self._record_deletions(outcomes, target, timestamp, purge)
             return outcomes, removed
@@ -157,38 +160,29 @@ class Committer:
 
     def reset(self, *, purge: bool) -> tuple[int, int]:
         """Delete the collection and its history; return how many memories and rows of history there were."""
-        if self.shares_file:
-            with self.history.transaction():
-                return self._clear(purge)
-        # A collection cannot be brought back: a crash after this has the reset finished, not undone.
-        intent = Intent(str(uuid.uuid4()), self.ledger, json.dumps({"reset": True, "unclaimed": purge}))
-        with self.history.lock(), self._translated():
-            with self.history.transaction():
-                self.history.put_intent(intent)
-            try:
+        with self._translated(), self.history.lock():
+            if self.shares_file:
                 with self.history.transaction():
+                    return self._clear(purge)
+            with self.history.transaction():
+                self.history.put_intent(Intent(str(uuid.uuid4()), self.ledger, self._before_reset(purge)))
+            try:
+                with self._translated("a collection that is gone takes its history along"), self.history.transaction():
                     for pending in self.history.intents(self.ledger):
                         self.history.drop_intent(pending.id)
                     return self._clear(purge)
-            except BaseException:
-                if not self._is_gone():
-                    with self.history.transaction():
-                        self.history.drop_intent(intent.id)
+            except BaseException as error:
+                self._give_up(error)
                 raise
-
-    def _is_gone(self) -> bool:
-        """Tell whether a collection that was to be deleted is gone; then its history has to follow."""
-        try:
-            return self.store.col_info(self.collection) is None
-        except Exception:  # noqa: BLE001 - the error of the reset itself is on its way to the caller
-            return False  # not known: nobody shall find it deleted later who was told that it failed
 
     def recover(self) -> None:
         """Undo what a crash left half done; nothing to do where one transaction is enough."""
-        if self.shares_file or not self.history.intents(self.ledger):
+        if self.shares_file:
             return
-        with self._translated(), self.history.transaction():
-            self._settle()
+        with self._translated():
+            if self.history.intents(self.ledger):
+                with self.history.transaction():
+                    self._settle()
 
     def survey(self) -> Survey:
         """Read everything that store and history know, at one time; writers wait for it."""
@@ -206,7 +200,7 @@ class Committer:
             recorded: What the history lacks.
             embedder: What made the vectors.
         """
-        with self.history.lock(), self._translated(), self.history.transaction():
+        with self._translated(), self.history.lock(), self.history.transaction():
             if not self.shares_file:
                 self._settle()
             if embedder is not None:
@@ -255,9 +249,9 @@ class Committer:
         if self.shares_file:
             with self._translated(), self.history.transaction():
                 return carry_out(plan())
-        with self.history.lock():
+        with self._translated(), self.history.lock():
             for _ in range(_ATTEMPTS):
-                with self._translated(), self.history.transaction():
+                with self.history.transaction():
                     # Together with the plan, which must not rest on what is undone later.
                     self._settle()
                     outcomes = plan()
@@ -277,7 +271,7 @@ class Committer:
         raise ConflictError(f"collection {self.collection!r}: other processes kept undoing this commit; try again")
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, consequence: str = "nothing was stored") -> Iterator[None]:
         """Let foreign errors leave the block as ours."""
         try:
             yield
@@ -285,7 +279,7 @@ class Committer:
             raise
         except Exception as error:
             raise StorageError(
-                f"vector store {type(self.store).__name__} failed ({type(error).__name__}: {error}); nothing was stored"
+                f"vector store {type(self.store).__name__} failed ({type(error).__name__}: {error}); {consequence}"
             ) from error
 
     def _give_up(self, error: BaseException) -> None:
@@ -300,11 +294,14 @@ class Committer:
 
     def _settle(self) -> None:
         """Undo what is written down and not finished: whoever wrote it would be holding the lock now."""
-        for intent in self.history.intents(self.ledger):
+        for intent in reversed(self.history.intents(self.ledger)):
             content = json.loads(intent.content)
             info = self.store.col_info(self.collection)
             if "reset" in content:
-                self._clear(content["unclaimed"])
+                # A collection cannot be brought back, so a reset that began is finished.  Where nothing is
+                # missing it did not begin, and its caller, who was told so, shall not find it done later.
+                if info is None or info["count"] < content["reset"]:
+                    self._clear(content["unclaimed"])
             elif info is not None:  # else somebody deleted the collection, and there is nothing to put right
                 for row in content["rows"]:
                     self._restore(row["id"], row["payload"], row["vector"])
@@ -324,6 +321,11 @@ class Committer:
             self.store.insert(self.collection, [vector], [payload], [id])
         elif (present.payload, _plain(present.vector)) != (payload, vector):
             self.store.update(self.collection, id, vector, payload)
+
+    def _before_reset(self, unclaimed: bool) -> str:
+        """Return, as JSON, what tells a reset that began from one that did not."""
+        info = self.store.col_info(self.collection)
+        return json.dumps({"reset": info["count"] if info else 0, "unclaimed": unclaimed})
 
     def _clear(self, unclaimed: bool) -> tuple[int, int]:
         info = self.store.col_info(self.collection)

@@ -155,8 +155,11 @@ def delete(memory_id: str, scope: Scope, *, purge: bool) -> Verb[DeletionDict]:
     outcomes, removed = yield Delete(memory_id, purge)
     if not outcomes and not removed:
         raise _not_found(memory_id)
-    if any(outcome.status == "failed" for outcome in outcomes):
-        raise StorageError(f"memory {memory_id!r} could not be deleted: the vector store refused; it is still there")
+    for outcome in outcomes:
+        if outcome.status == "failed":
+            raise StorageError(
+                f"memory {memory_id!r} could not be deleted, it is still there: {outcome.error}"
+            ) from outcome.error
     return (yield from _deletion("Memory deleted", len(outcomes), [], removed, purge))
 
 

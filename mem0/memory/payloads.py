@@ -81,8 +81,8 @@ def superseded(
     actor_id: str | None,
 ) -> dict[str, Any]:
     """Return the payload of a memory that an LLM replaced: distilled from now on, and nobody's own words."""
-    kept = {key: value for key, value in payload.items() if key not in ("role", "actor_id")}
-    new = patched(kept, text, metadata, now)
+    new = patched(payload, text, metadata, now)
+    new = {key: value for key, value in new.items() if key not in ("role", "actor_id")}
     about = {"expiration_date": expiration_date, "actor_id": actor_id}
     new |= {key: value for key, value in about.items() if value is not None}
     new["_mem0"] |= {"turn": False, "fingerprint": fingerprint(text, Scope.of(payload), None)}

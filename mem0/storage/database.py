@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 from weakref import WeakSet, WeakValueDictionary
 
 from mem0.exceptions import (
     ClosedError,
     ConfigError,
     StorageBusyError,
+    StorageCorruptError,
     StorageFullError,
     StoragePermissionError,
 )
@@ -113,11 +116,8 @@ class Database:
             return
         with translated(self.path), self._borrowed() as connection:
             connection.execute("BEGIN")
-            try:
-                yield connection
-            finally:
-                if connection.in_transaction:
-                    connection.execute("COMMIT")
+            yield connection
+            connection.execute("COMMIT")
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -135,11 +135,6 @@ class Database:
             try:
                 yield connection
                 connection.execute("COMMIT")
-            except BaseException:
-                # SQLite itself has rolled back already after some errors (a full disk, for one).
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
             finally:
                 self._local.connection = None
                 self._queue.last_took = time.monotonic() - began
@@ -177,6 +172,19 @@ class Database:
             return False  # the rows are gone; what the caller learns is that their text may still be there
         return True
 
+    def decoded(self, stored: str) -> Any:
+        """Return what is stored as JSON text.
+
+        Raises:
+            StorageCorruptError: It is none.
+        """
+        try:
+            return json.loads(stored)
+        except ValueError as error:
+            raise StorageCorruptError(
+                f"{self.path}: a payload is damaged ({error}); restore a backup, or move the file away"
+            ) from error
+
     def close(self) -> None:
         """Close every connection; those in use close when they are given back."""
         if self.in_memory:
@@ -209,15 +217,12 @@ class Database:
 
     @contextmanager
     def _borrowed(self) -> Iterator[sqlite3.Connection]:
-        if self.in_memory:
-            with self._queue.lock:
-                yield self._prepared(self._take())
-            return
-        connection = self._take()
-        try:
-            yield self._prepared(connection)
-        finally:
-            self._give_back(connection)
+        with self._queue.lock if self.in_memory else nullcontext():
+            connection = self._take()
+            try:
+                yield self._prepared(connection)
+            finally:
+                self._give_back(connection)
 
     def _prepared(self, connection: _Connection) -> _Connection:
         for prepare in self._preparations[connection.prepared :]:
@@ -236,6 +241,10 @@ class Database:
         return self._connect()
 
     def _give_back(self, connection: _Connection) -> None:
+        # Here and nowhere else, because what failed may have been the statement that ends the transaction.
+        connection.rollback()
+        if self.in_memory:
+            return
         with self._guard:
             if not self._closed:
                 self._idle.append(connection)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
 from typing import Any, NamedTuple, TypeVar
 
 from mem0.exceptions import ConfigError
-from mem0.types import Change, Embedder, Record, Scope
+from mem0.types import Change, Damage, Embedder, Record, Scope
 from mem0.vector_stores.base import Candidates, Query, Rows, VectorStoreBase
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -30,11 +30,11 @@ class StoreCall(NamedTuple):
 
 def _watched(method: Method) -> Method:
     """Have a verb recorded, and made to fail where that was asked for."""
-    signature = inspect.signature(method)
+    parameters = signature(method)
 
     @functools.wraps(method)
     def verb(self: FailingVectorStore, *args: Any, **kwargs: Any) -> Any:
-        bound = signature.bind(self, *args, **kwargs)
+        bound = parameters.bind(self, *args, **kwargs)
         bound.apply_defaults()
         call = StoreCall(method.__name__, {key: value for key, value in bound.arguments.items() if key != "self"})
         fails = self._record(call)
@@ -229,6 +229,10 @@ class FailingVectorStore(VectorStoreBase):
             self.store.apply(name, changes, embedder)
         else:
             super().apply(name, changes, embedder)
+
+    @_watched
+    def inspect(self, name: str) -> tuple[Rows, Sequence[Damage]]:
+        return self.store.inspect(name)
 
     @_watched
     def compact(self) -> bool:

@@ -212,16 +212,16 @@ class VectorStoreBase(ABC):
         """Return the rows with these ids, with their vectors; an unknown id has none."""
         return [row for row in (self.get(name, id) for id in vector_ids) if row is not None]
 
-    def delete_each(self, name: str, vector_ids: Sequence[str]) -> Sequence[str]:
-        """Delete rows, as many as can be, and return the ids of those that are still there."""
-        left = []
+    def delete_each(self, name: str, vector_ids: Sequence[str]) -> dict[str, Exception]:
+        """Delete rows, as many as can be, and return by id what went wrong with those that are still there."""
+        left = {}
         for id in vector_ids:
             try:
                 self.delete(name, id)
-            except Exception:  # noqa: BLE001 - the caller gets the id
+            except Exception as error:  # noqa: BLE001 - the caller gets it
                 # A store may fail after it has deleted: what counts is whether the row is gone.
                 if self.get(name, id) is not None:
-                    left.append(id)
+                    left[id] = error
         return left
 
     def delete_where(self, name: str, filters: Mapping[str, Any]) -> int:

@@ -199,16 +199,16 @@ class Qdrant(VectorStoreBase):
 
         self._run(name, calls)
 
-    def delete_each(self, name: str, vector_ids: Sequence[str]) -> Sequence[str]:
+    def delete_each(self, name: str, vector_ids: Sequence[str]) -> dict[str, Exception]:
         def calls() -> Calls[None]:
             if (yield from self._layout(name)) is not None:
                 yield from self._operate(name, [_deleting(page) for page in _pages(vector_ids, _PAGE)])
 
         try:
             self._run(name, calls)
-        except StorageError:
-            return [row.id for row in self.get_each(name, vector_ids)]
-        return []
+        except StorageError as error:
+            return {row.id: error for row in self.get_each(name, vector_ids)}
+        return {}
 
     def get_each(self, name: str, vector_ids: Sequence[str]) -> Rows:
         def calls() -> Calls[Rows]:

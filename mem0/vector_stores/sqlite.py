@@ -7,7 +7,6 @@ kept in memory too (:mod:`mem0.vector_stores.sqlite_image`).
 from __future__ import annotations
 
 import builtins
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mem0 import text
 from mem0.configs.base import validated
-from mem0.exceptions import ConfigError, StorageCorruptError, ValidationError
+from mem0.exceptions import ConfigError, ValidationError
 from mem0.storage import Database, migrate
 from mem0.types import Change, Damage, Embedder, Record, Scope
 from mem0.vector_stores.base import UNKNOWN_SCRIPT, Candidates, Query, Rows, VectorStoreBase
@@ -220,7 +219,7 @@ class SQLiteVectorStore(VectorStoreBase):
             ).fetchone()
         if row is None:
             return None
-        return Record(vector_id, self._decoded(row[0]), vector=np.frombuffer(row[1], dtype="<f4").tolist())
+        return Record(vector_id, self.database.decoded(row[0]), vector=np.frombuffer(row[1], dtype="<f4").tolist())
 
     def list(
         self,
@@ -238,7 +237,7 @@ class SQLiteVectorStore(VectorStoreBase):
                 " ORDER BY m.created DESC, m.seq DESC LIMIT ? OFFSET ?",
                 (*values, -1 if limit is None else min(limit, _LARGEST), min(offset, _LARGEST)),
             ).fetchall()
-        return [Record(id, self._decoded(payload)) for id, payload in rows]
+        return [Record(id, self.database.decoded(payload)) for id, payload in rows]
 
     def count(self, name: str, filters: Mapping[str, Any] | None = None, *, alive_at: float | None = None) -> int:
         where, values = where_matching(name, filters, alive_at)
@@ -255,7 +254,7 @@ class SQLiteVectorStore(VectorStoreBase):
                     f" WHERE c.name = ? AND m.fingerprint IN ({marks(some)})",
                     (name, *some),
                 )
-                found.extend(Record(id, self._decoded(payload)) for id, payload in rows)
+                found.extend(Record(id, self.database.decoded(payload)) for id, payload in rows)
         return found
 
     def search(
@@ -298,18 +297,10 @@ class SQLiteVectorStore(VectorStoreBase):
                     f"SELECT seq, id, payload FROM memories WHERE seq IN ({marks(some)})", some
                 ).fetchall()
                 # One JSON text is read in half the time of many.
-                payloads = self._decoded(f"[{','.join(payload for _, _, payload in rows)}]")
+                payloads = self.database.decoded(f"[{','.join(payload for _, _, payload in rows)}]")
                 for (seq, id, _), payload in zip(rows, payloads, strict=True):
                     found[seq] = Record(id, payload)
         return [found.get(key) for key in keys]
-
-    def _decoded(self, stored: str) -> Any:
-        try:
-            return json.loads(stored)
-        except ValueError as error:
-            raise StorageCorruptError(
-                f"{self.database.path}: a payload is damaged ({error}); restore a backup, or move the file away"
-            ) from error
 
     def inspect(self, name: str) -> tuple[Rows, Sequence[Damage]]:
         with self.database.read() as connection:

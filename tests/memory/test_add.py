@@ -52,7 +52,7 @@ class TestCallForms:
             "user_id": "alice",
             "role": "user",
         }
-        assert uuid.UUID(row["id"]).version == 4
+        assert uuid.UUID(row["id"]).version == 7
         assert len(row["hash"]) == 32
 
     def test_the_published_order_of_arguments(self, m: Memory) -> None:

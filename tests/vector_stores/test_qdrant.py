@@ -201,7 +201,7 @@ def test_ids_are_uuids_or_the_whole_numbers_of_other_programs() -> None:
         store.insert("c", [[1.0, 0.0]], [payload_of("of others")], ["7"])
         assert store.get("c", "7").payload["data"] == "of others"  # type: ignore[union-attr]
         assert [row.id for row in store.list("c")] == ["7"]
-        assert store.delete_each("c", ["7", "8", "x"]) == []
+        assert store.delete_each("c", ["7", "8", "x"]) == {}
         assert store.count("c") == 0
         for id in ("01", "-1", "x", str(uuid.uuid4()).upper(), uuid.uuid4().hex):
             assert store.get("c", id) is None

@@ -20,7 +20,7 @@ from mem0.memory.adding.messages import Turn
 from mem0.memory.adding.planning import Plan, Said, Step, settle, told
 from mem0.memory.deciding import by_fingerprint, decide, marks_of
 from mem0.memory.inputs import Reading
-from mem0.memory.operations import Approve, Ask, Commit, Embed, Embedded, Fetch, Find, Holders, Verb
+from mem0.memory.operations import Approve, Ask, Commit, Embed, Embedded, Fetch, Find, Holders, Recover, Verb
 from mem0.types import ChangeDict, MemoryList, Outcome, ProposedChange, Record, Scope
 from mem0.vector_stores.base import Query
 
@@ -167,6 +167,7 @@ def _neighbourhoods(texts: Sequence[Sequence[str]], reading: Reading, said: Said
     every = [probe for group in asked for probe in group]
     if not every:
         return []
+    yield Recover()
     embedded: Embedded = yield Embed(every, only_understood=True)
     found: list[list[Record]] = []
     at = 0
