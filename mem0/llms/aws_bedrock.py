@@ -206,6 +206,8 @@ class AWSBedrockLLM(LLMBase):
                     "model; nothing was stored"
                 )
             blocks = response["output"]["message"]["content"]
+            if not all(blocks):
+                raise ValueError("a block is empty")
             # Any other block, such as its reasoning, is not part of the answer.
             text = "".join(block["text"] for block in blocks if isinstance(block.get("text"), str))
             wanted = [block["toolUse"] for block in blocks if "toolUse" in block]

@@ -304,7 +304,6 @@ class TestRetries:
             *(error(status, "oops") for status in (408, 409, 429, 500, 501, 529)),
             Answer(cut=True),
             Answer(body={"content": []}, cut="body"),
-            Answer(body="{broken", headers={"Content-Type": "application/json"}),
         ],
     )
     def test_of_all_that_may_pass(self, server: AnthropicServer, generate: Generate, answer: Answer) -> None:
@@ -312,6 +311,13 @@ class TestRetries:
         with made(server, max_retries=1) as llm:
             assert generate(llm, HELLO) == '{"memory": []}'
         assert len(server.requests) == 2
+
+    @both
+    def test_a_body_that_is_no_json(self, server: AnthropicServer, generate: Generate) -> None:
+        """Older SDKs hand it over as text, newer ones try again; nobody takes it for an answer."""
+        server.answers = [Answer(body="{broken", headers={"Content-Type": "application/json"})] * 2
+        with made(server, max_retries=1) as llm, pytest.raises(LLMError, match="Anthropic"):
+            generate(llm, HELLO)
 
     @both
     def test_of_nothing_else(self, server: AnthropicServer, generate: Generate) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from faults import Memories
 
 from mem0 import Memory
 from mem0.testing import DeterministicEmbedding, FrozenClock, memory
@@ -32,3 +33,16 @@ def statements(m: Memory) -> list[str]:
     seen: list[str] = []
     m.vector_store.database.on_connect(lambda connection: connection.set_trace_callback(seen.append))
     return seen
+
+
+@pytest.fixture(scope="module")
+def made() -> dict[str, Memories]:
+    return {}
+
+
+@pytest.fixture
+def memories(kind: str, made: dict[str, Memories], tmp_path_factory: pytest.TempPathFactory) -> Memories:
+    """Memories of one kind, in which things are to fail; the first is made once."""
+    if kind not in made:
+        made[kind] = Memories(kind, tmp_path_factory.mktemp(kind.replace(" ", "_")))
+    return made[kind]
