@@ -242,7 +242,12 @@ class Database:
 
     def _give_back(self, connection: _Connection) -> None:
         # Here and nowhere else, because what failed may have been the statement that ends the transaction.
-        connection.rollback()
+        try:
+            connection.rollback()
+        except BaseException:
+            if not self.in_memory:
+                connection.close()
+            raise
         if self.in_memory:
             return
         with self._guard:
