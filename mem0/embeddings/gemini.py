@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from mem0.embeddings.base import EmbeddingBase, embedder_options
 from mem0.exceptions import EmbeddingError
 from mem0.text import clean
-from mem0.wire.connection import with_older_names
+from mem0.wire.connection import with_older_names, without_ours
 from mem0.wire.gemini import GeminiConnection, Line
 
 # Sizes of Google's own models; any other is learned from its first vector.
@@ -53,9 +53,7 @@ class GeminiEmbeddingConfig(GeminiConnection):
     @field_validator("model_kwargs")
     @classmethod
     def _known(cls, given: dict[str, Any]) -> dict[str, Any]:
-        for name in given:
-            if name in ("http_options", "output_dimensionality"):
-                raise ValueError(f"{name} is set by the library, or an option of its own; leave it out here")
+        for name in without_ours(given, ("http_options", "output_dimensionality")):
             if name not in types.EmbedContentConfig.model_fields:
                 raise ValueError(f"the SDK's EmbedContentConfig has no field {name}")
         return given

@@ -19,7 +19,7 @@ from mem0.llms import shapes
 from mem0.llms.base import LLMBase, Message, options_of, report_tokens
 from mem0.llms.shapes import Block, json_instruction, unfenced, wants_json
 from mem0.wire.anthropic import FAILED, AnthropicConnection, Patience
-from mem0.wire.connection import cleaned
+from mem0.wire.connection import cleaned, without_ours
 from mem0.wire.sdk import Line
 
 # The API wants a limit; thinking counts, which recent models do unasked, so the library's usual 3,000 would cut them.
@@ -64,9 +64,7 @@ class AnthropicLlmConfig(AnthropicConnection, BaseLlmConfig):
     @classmethod
     def _known(cls, given: dict[str, Any]) -> dict[str, Any]:
         known = inspect.signature(anthropic.resources.Messages.create).parameters
-        for name in given:
-            if name in _OURS:
-                raise ValueError(f"{name} is set by the library, or an option of its own; leave it out here")
+        for name in without_ours(given, _OURS):
             if name not in known:
                 raise ValueError(f"the SDK has no argument {name}; what only the API has goes inside extra_body")
         return given

@@ -24,7 +24,7 @@ from mem0.llms.base import LLMBase, Message, options_of, report_tokens
 from mem0.llms.shapes import Block, json_instruction, unfenced, wants_json
 from mem0.text import clean
 from mem0.wire.aws import AWSConnection, BedrockRuntime
-from mem0.wire.connection import cleaned
+from mem0.wire.connection import cleaned, without_ours
 
 # What some models refuse, in their words, and what is then left out (or, of `system`, said by the user).
 _REFUSALS = (
@@ -34,6 +34,7 @@ _REFUSALS = (
     (re.compile(r"top_?k\W+(?:is deprecated|(?:is|are) not support)|extraneous key \[top_k\]", re.I), "top_k"),
     (re.compile(r"support system messages", re.I), "system"),
 )
+_OURS = ("max_tokens", "messages", "stream", "system", "temperature", "tool_choice", "tools", "top_p")
 _PICTURES = ("gif", "jpeg", "png", "webp")
 _STOPPED = {"content_filtered": "a content filter", "guardrail_intervened": "a guardrail"}
 
@@ -66,10 +67,7 @@ class AWSBedrockLlmConfig(AWSConnection, BaseLlmConfig):
     @field_validator("model_kwargs")
     @classmethod
     def _not_ours(cls, given: dict[str, Any]) -> dict[str, Any]:
-        for name in ("max_tokens", "messages", "stream", "system", "temperature", "tool_choice", "tools", "top_p"):
-            if name in given:
-                raise ValueError(f"{name} is set by the library, or an option of its own; leave it out here")
-        return given
+        return without_ours(given, _OURS)
 
 
 class AWSBedrockLLM(LLMBase):

@@ -16,7 +16,7 @@ from mem0.exceptions import LLMError, LLMResponseError
 from mem0.llms import shapes
 from mem0.llms.base import LLMBase, Message, options_of, report_tokens
 from mem0.llms.shapes import Block, schema_of, wants_json
-from mem0.wire.connection import cleaned
+from mem0.wire.connection import cleaned, without_ours
 from mem0.wire.gemini import GeminiConnection, Line
 
 # What the model thinks counts, so the library's usual 3,000 would cut replies.
@@ -67,9 +67,7 @@ class GeminiLlmConfig(GeminiConnection, BaseLlmConfig):
     @field_validator("model_kwargs")
     @classmethod
     def _known(cls, given: dict[str, Any]) -> dict[str, Any]:
-        for name in given:
-            if name in _OURS:
-                raise ValueError(f"{name} is set by the library, or an option of its own; leave it out here")
+        for name in without_ours(given, _OURS):
             if name not in types.GenerateContentConfig.model_fields:
                 raise ValueError(f"the SDK's GenerateContentConfig has no field {name}")
         return given

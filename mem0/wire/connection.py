@@ -203,5 +203,5 @@ def without_ours(given: dict[str, Any], ours: tuple[str, ...]) -> dict[str, Any]
     """Return further arguments of a request, refusing those that the library sets."""
     for name in ours:
         if name in given:
-            raise ValueError(f"{name} is set by the library; leave it out")
+            raise ValueError(f"{name} is set by the library, or an option of its own; leave it out here")
     return given
