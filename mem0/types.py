@@ -89,12 +89,13 @@ class Change:
     """One thing a commit shall do.
 
     Attributes:
-        event: ``ADD``, ``UPDATE`` or ``DELETE``.
+        event: ``ADD``, ``UPDATE`` or ``DELETE``; ``NONE`` once it turned out that an UPDATE changes nothing.
         id: The memory's id.
         payload: The whole new payload; empty for a deletion.
         vector: The new vector; ``None`` keeps the present one.
         version: For UPDATE and DELETE the version of the row that was decided on; ``None`` takes any.
-        patch: For an UPDATE instead of ``payload``: makes the new payload of the row as the commit finds it.
+        patch: For an UPDATE instead of ``payload``: makes the new payload of the row as the commit finds it, or
+            ``None`` where that would be the same.
     """
 
     event: str
@@ -102,7 +103,7 @@ class Change:
     payload: dict[str, Any] = field(default_factory=dict)
     vector: NDArray[np.float32] | None = None
     version: int | None = None
-    patch: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
+    patch: Callable[[Mapping[str, Any]], dict[str, Any] | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ class Outcome:
         change: The change.
         status: ``applied``; ``duplicate`` (nothing stored, ``other`` is the memory already there);
             ``missing`` (the id names nothing); ``stale`` (the row has another version by now);
+            ``unchanged`` (the row says so already);
             ``withheld`` (not done, because another change of the commit could not be);
             ``failed`` (a store without transactions could not delete the row).
         previous: The row as it was, for UPDATE and DELETE.

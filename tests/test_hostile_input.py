@@ -35,7 +35,7 @@ from mem0.types import RESERVED_KEYS
 
 EXAMPLES = int(os.environ.get("MEM0_FUZZ_EXAMPLES", "100"))
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(max(240, EXAMPLES))]
 
 fuzz = settings(
     max_examples=EXAMPLES,

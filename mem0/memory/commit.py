@@ -9,6 +9,7 @@ was cut off had not been acknowledged.
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from mem0.vector_stores.base import VectorStoreBase
 
 Result = TypeVar("Result")
+
+logger = logging.getLogger(__name__)
 
 # How often a commit starts anew because another process undid its intent in between.
 _ATTEMPTS = 20
@@ -175,14 +178,19 @@ class Committer:
                 self._give_up(error)
                 raise
 
-    def recover(self) -> None:
-        """Undo what a crash left half done; nothing to do where one transaction is enough."""
+    def recover(self) -> list[str]:
+        """Undo what a crash left half done; nothing to do where one transaction is enough.
+
+        Returns:
+            The ids of the intents that were undone.
+        """
         if self.shares_file:
-            return
+            return []
         with self._translated():
-            if self.history.intents(self.ledger):
-                with self.history.transaction():
-                    self._settle()
+            if not self.history.intents(self.ledger):
+                return []
+            with self.history.transaction():
+                return self._settle()
 
     def survey(self) -> Survey:
         """Read everything that store and history know, at one time; writers wait for it."""
@@ -260,13 +268,23 @@ class Committer:
                     made_it = self.store.embedder(self.collection) is None
                     intent = Intent(str(uuid.uuid4()), self.ledger, _before(outcomes, made_it=made_it))
                     self.history.put_intent(intent)
+                is_carried_out = False
                 try:
                     with self._translated(), self.history.transaction():
                         if self.history.drop_intent(intent.id):
-                            return carry_out(outcomes)
+                            result = carry_out(outcomes)
+                            is_carried_out = True
+                            return result
                         # Another process came between, took this commit for dead and undid it before it began.
                 except BaseException as error:
-                    self._give_up(error)
+                    undone = self._give_up(error)
+                    if is_carried_out and isinstance(error, Exception) and intent.id not in undone:
+                        # What failed is the end of the transaction, and it is not to be seen whether it ended.
+                        raise StorageError(
+                            f"{type(self.history).__name__} did not say whether it committed "
+                            f"({error.__cause__ or error}): "
+                            "this may be stored or not; call again, what is there already is not stored twice"
+                        ) from error
                     raise
         raise ConflictError(f"collection {self.collection!r}: other processes kept undoing this commit; try again")
 
@@ -278,23 +296,33 @@ class Committer:
         except Mem0Error:
             raise
         except Exception as error:
+            parts = type(self.store).__name__, type(self.history).__name__
             raise StorageError(
-                f"vector store {type(self.store).__name__} failed ({type(error).__name__}: {error}); {consequence}"
+                f"{' or '.join(parts)} failed ({type(error).__name__}: {error}); {consequence}"
             ) from error
 
-    def _give_up(self, error: BaseException) -> None:
-        """Undo a commit that failed; where that fails too, say so."""
+    def _give_up(self, error: BaseException) -> list[str]:
+        """Undo a commit that failed, and return what was undone; where that fails too, say so."""
         try:
-            self.recover()
-        except Exception as undoing:  # noqa: BLE001 - both failures are told
+            return self.recover()
+        except Exception as undoing:
+            if not isinstance(error, Exception):
+                # Ctrl-C stays what it is; what is written down is undone before the next commit.
+                logger.warning("an interrupted commit could not be undone yet (%s)", type(undoing).__name__)
+                raise error from undoing
             raise StorageError(
                 f"{error}; what was done of it could not be undone ({undoing}), "
                 "that is written down and done before the next commit"
             ) from error
 
-    def _settle(self) -> None:
-        """Undo what is written down and not finished: whoever wrote it would be holding the lock now."""
-        for intent in reversed(self.history.intents(self.ledger)):
+    def _settle(self) -> list[str]:
+        """Undo what is written down and not finished: whoever wrote it would be holding the lock now.
+
+        Returns:
+            The ids of these intents.
+        """
+        pending = self.history.intents(self.ledger)
+        for intent in reversed(pending):
             content = json.loads(intent.content)
             info = self.store.col_info(self.collection)
             if "reset" in content:
@@ -309,6 +337,7 @@ class Committer:
                     # It came with this commit, and would hold later ones to this embedder.
                     self.store.delete_col(self.collection)
             self.history.drop_intent(intent.id)
+        return [intent.id for intent in pending]
 
     def _restore(self, id: str, payload: dict[str, Any] | None, vector: list[float] | None) -> None:
         """Bring a row back to what it was; a commit that never began leaves nothing to do."""
@@ -366,7 +395,10 @@ def _beside_the_text(payload: Mapping[str, Any]) -> dict[str, Any]:
 def _patched(change: Change, present: Record | None) -> Change:
     if change.patch is None or present is None:
         return change
-    return replace(change, payload=change.patch(present.payload), patch=None)
+    payload = change.patch(present.payload)
+    if payload is None:
+        return replace(change, event="NONE", patch=None)
+    return replace(change, payload=payload, patch=None)
 
 
 def _stands_in_the_way(outcome: Outcome) -> bool:

@@ -34,6 +34,9 @@ def decide(
             if not _holds(change, present):
                 outcomes.append(Outcome(change, "stale", previous=present))
                 continue
+            if change.event == "NONE":
+                outcomes.append(Outcome(change, "unchanged", previous=present))
+                continue
         mark = fingerprint_of(change)
         other = None
         # A memory that keeps its text does not become what another one says, though there may be one: of two that say

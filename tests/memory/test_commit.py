@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -106,7 +107,7 @@ def test_a_row_that_ends_earlier_holds_no_text() -> None:
 
 
 class FailingHistory(SQLiteManager):
-    """Raises where it is told to: while rows are appended, or when the transaction they are in ends."""
+    """Raises where it is told to: while rows are appended, when the transaction they are in ends, or after it has."""
 
     fail_on: str | None = None
     between: Callable[[], None] | None = None  # called whenever a commit has been written down
@@ -130,6 +131,8 @@ class FailingHistory(SQLiteManager):
             done = self._done
             if "append" in done and self.fail_on == "commit":
                 raise ConnectionError("the history is gone")
+        if "append" in done and self.fail_on == "answer":
+            raise ConnectionError("the connection is gone")
         if "put_intent" in done and self.between is not None:
             self.between()
 
@@ -200,7 +203,9 @@ def test_what_the_store_refuses_is_kept_nowhere(m: Memory, store: FailingVectorS
 def test_an_answer_that_is_lost_is_a_refusal(m: Memory, store: FailingVectorStore, write: str) -> None:
     before = snapshot(m)
     store.after, store.fail_on = True, "apply"
-    with pytest.raises(StorageError, match="FailingVectorStore failed.*ConnectionError.*nothing was stored"):
+    with pytest.raises(
+        StorageError, match="FailingVectorStore or FailingHistory failed.*ConnectionError.*nothing was stored"
+    ):
         WRITES[write](m)
     store.fail_on = None
     assert snapshot(m) == before
@@ -529,6 +534,63 @@ def test_threads_on_one_journal_lose_nothing_and_agree(m: Memory) -> None:
     rows, _, history, journal = snapshot(m)
     assert len(history) == len(rows)
     assert journal == []
+
+
+def test_where_the_answer_to_a_commit_is_lost_the_error_does_not_say_what_became_of_it(
+    m: Memory, history: FailingHistory
+) -> None:
+    before = snapshot(m)
+    history.fail_on = "answer"
+    with pytest.raises(StorageError, match="FailingHistory did not say whether it committed.*call again") as caught:
+        m.add("I like coffee", user_id="u")
+    assert "nothing was stored" not in str(caught.value)
+    history.fail_on = None
+    assert snapshot(m) != before
+    assert [change["event"] for change in m.add("I like coffee", user_id="u")] == ["NONE"]
+
+
+def test_ctrl_c_stays_ctrl_c_even_where_nothing_can_be_undone(
+    m: Memory, store: FailingVectorStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = snapshot(m)
+    interrupted: list[StoreCall] = []
+
+    def interrupt(call: StoreCall) -> bool:
+        if call.verb == "insert" and not interrupted:
+            interrupted.append(call)
+            raise KeyboardInterrupt
+        return bool(interrupted)
+
+    store.fail_on = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        m.add(["one", "two"], user_id="u")
+    assert "could not be undone yet" in caplog.text
+    store.fail_on = None
+    m.update(ids(m)[0], metadata={})
+    assert snapshot(m) == before
+
+
+def test_an_update_that_changes_nothing_does_not_rest_on_what_is_undone(m: Memory, history: FailingHistory) -> None:
+    id = ids(m)[0]
+    committer = Committer(m.vector_store, history, "mem0")
+    row = m.vector_store.get("mem0", id)
+    assert row is not None
+    with history.transaction():  # as another process leaves it that was killed after it had changed the row
+        content = json.dumps(
+            {"rows": [{"id": id, "payload": row.payload, "vector": list(map(float, row.vector or ()))}]}
+        )
+        history.put_intent(Intent("dead", committer.ledger, content))
+    recover = Committer.recover
+
+    def too_early(self: Committer) -> list[str]:
+        return []
+
+    m.vector_store.update("mem0", id, None, {**row.payload, "seen": True})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Committer, "recover", too_early)  # it was written down after the call had looked
+        assert m.update(id, metadata={"seen": True})["metadata"] == {"seen": True}
+    recover(committer)
+    assert (m.get(id) or {})["metadata"] == {"seen": True}
 
 
 # -- one transaction --------------------------------------------------------------------------------
