@@ -37,7 +37,10 @@ DIET, DIET_NOW = 41, "Nora: I eat fish and seafood now, but no meat. Before, I w
 WRONG_CHAT = 165
 
 # What found a memory, in words: its own words, its own meaning, or those of the turns around it.
-LEGS = {"keyword": "words", "dense": "meaning", "near_keyword": "words near", "near_dense": "sense near"}
+LEGS = {
+    "keyword": "words", "near_keyword": "words near", "dense": "meaning", "late": "each word",
+    "near_late": "said near", "session_late": "same talk", "speaker": "speaker", "time": "its time",
+}
 
 
 class Turn(NamedTuple):

@@ -41,6 +41,7 @@ from mem0.memory.main import AsyncMemory, Memory
 from mem0.types import (
     ChangeDict,
     CheckReport,
+    Context,
     DeletionDict,
     Finding,
     HistoryDict,
@@ -64,6 +65,7 @@ __all__ = [
     "ClosedError",
     "ConfigError",
     "ConflictError",
+    "Context",
     "DeletionDict",
     "DuplicateMemoryError",
     "EmbedderMismatchError",

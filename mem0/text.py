@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 #: only the same version finds them.
 TOKENS_VERSION = 1
 
-# Scripts written without spaces: Han (with extensions and compatibility forms), Hiragana, Katakana, Thai;
-# and Hangul, whose particles cling to the words.
-_UNSPACED = (
+#: Scripts written without spaces, for a class of a regular expression: Han (with extensions and compatibility forms),
+#: Hiragana, Katakana, Thai; and Hangul, whose particles cling to the words.
+UNSPACED = (
     "\u0e00-\u0e7f\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff"
 )
-_PIECES = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
-_UNSPACED_START = re.compile(rf"[{_UNSPACED}]")
+_PIECES = re.compile(rf"[{UNSPACED}]+|[^\W_{UNSPACED}]+")
+_UNSPACED_START = re.compile(rf"[{UNSPACED}]")
 
 # What may stand around a sentence without changing what it says.  Nothing inside is ever dropped:
 # C and C++, -5 and 5 are different facts.

@@ -75,6 +75,18 @@ def own_notes(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     return notes if isinstance(notes, Mapping) else {}
 
 
+class TokenVectors(NamedTuple):
+    """A text's vectors token by token, made small, for late interaction.
+
+    Attributes:
+        words: The word that each token is of or is a piece of.
+        vectors: One row per token, int8; 127 stands for 1.
+    """
+
+    words: Sequence[str]
+    vectors: NDArray[np.int8]
+
+
 @dataclass(frozen=True, slots=True)
 class Embedder:
     """Which embedder made a collection's vectors."""
@@ -92,7 +104,8 @@ class Change:
         event: ``ADD``, ``UPDATE`` or ``DELETE``; ``NONE`` once it turned out that an UPDATE changes nothing.
         id: The memory's id.
         payload: The whole new payload; empty for a deletion.
-        vector: The new vector; ``None`` keeps the present one.
+        vector: The new vector; ``None`` keeps the present one, and what belongs to it.
+        tokens: Beside a new vector the vectors of the text's tokens, where the embedder makes them.
         version: For UPDATE and DELETE the version of the row that was decided on; ``None`` takes any.
         patch: For an UPDATE instead of ``payload``: makes the new payload of the row as the commit finds it, or
             ``None`` where that would be the same.
@@ -102,6 +115,7 @@ class Change:
     id: str
     payload: dict[str, Any] = field(default_factory=dict)
     vector: NDArray[np.float32] | None = None
+    tokens: NDArray[np.int8] | None = None
     version: int | None = None
     patch: Callable[[Mapping[str, Any]], dict[str, Any] | None] | None = None
 
@@ -357,6 +371,41 @@ class MemoryList(list[Item]):
             for row in self
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+class Context(str):
+    """Memories as a text to put into a prompt: a ``str``, empty where there is nothing.
+
+    Attributes:
+        memories: Those that are in the text, whole, in its order; ``.total`` is how many were looked at.
+        tokens: How many tokens the text has, by the counter of the call.
+        left_out: How many memories were found and are not in the text: they did not fit, or said what is there already.
+        usage: What the call cost.
+    """
+
+    memories: MemoryList[MemoryDict]
+    tokens: int
+    left_out: int
+
+    def __new__(
+        cls,
+        text: str = "",
+        memories: MemoryList[MemoryDict] | None = None,
+        *,
+        tokens: int = 0,
+        left_out: int = 0,
+    ) -> Context:
+        """Return a text with what is known of it."""
+        made = super().__new__(cls, text)
+        made.memories = MemoryList() if memories is None else memories
+        made.tokens = tokens
+        made.left_out = left_out
+        return made
+
+    @property
+    def usage(self) -> Usage:
+        """What the call cost; the same as ``.memories.usage``."""
+        return self.memories.usage
 
 
 def _cell(value: object) -> str:

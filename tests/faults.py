@@ -585,6 +585,7 @@ VERBS: dict[str, Callable[[Any], Any]] = {
     "dry run": lambda m: m.add(["I play chess"], user_id="alice", infer=False, dry_run=True),
     "dry run, one pass": lambda m: m.add(_TALK, user_id="alice", dry_run=True),
     "search": lambda m: m.search("Who likes tea?", user_id="alice"),
+    "context": lambda m: m.context("Who likes tea?", user_id="alice"),
     "get": lambda m: m.get(_of("I live in Lisbon")),
     "get_all": lambda m: m.get_all(user_id="alice"),
     "history": lambda m: m.history(_of("I have two cats")),
@@ -605,7 +606,18 @@ VERBS: dict[str, Callable[[Any], Any]] = {
 #: Those that say, when they have been carried out already, that there is nothing of the kind any more.
 ONCE = ("delete", "delete, purge")
 #: Those that leave everything as it is; the last three because there is nothing to put right.
-READING = ("dry run", "dry run, one pass", "search", "get", "get_all", "history", "check", "check, repair", "rebuild")
+READING = (
+    "dry run",
+    "dry run, one pass",
+    "search",
+    "context",
+    "get",
+    "get_all",
+    "history",
+    "check",
+    "check, repair",
+    "rebuild",
+)
 
 
 #: Whether everything is tried, which takes ten minutes.

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mem0.types import TokenVectors
+
 Self = TypeVar("Self", bound="EmbeddingBase")
 Options = TypeVar("Options", bound=BaseModel)
 
@@ -25,6 +27,9 @@ class EmbeddingBase(ABC):
 
     One that can also be awaited has ``async def aembed_batch(texts)`` or ``async def aembed(text)`` beside
     the blocking methods; :class:`~mem0.AsyncMemory` uses it, and a thread where there is none.
+
+    One that can tell words apart has ``embed_with_tokens(texts)`` too, which returns what :meth:`embed_batch` does and,
+    for each text, its :class:`~mem0.types.TokenVectors` (or ``None`` instead of all of them).
 
     Attributes:
         model: Name of the model, recorded with the collection and compared when it is opened again.
@@ -97,6 +102,17 @@ def embed_texts(embedder: Any, texts: Sequence[str]) -> NDArray[np.float32]:
         else:
             vectors = [embedder.embed(text) for text in texts]
     return _checked(embedder, texts, vectors)
+
+
+def embed_with_tokens(embedder: Any, texts: Sequence[str]) -> tuple[NDArray[np.float32], Sequence[TokenVectors] | None]:
+    """Do what :func:`embed_texts` does, with the vectors of the tokens where the embedder makes them."""
+    if not offers(embedder, "embed_with_tokens"):
+        return embed_texts(embedder, texts), None
+    with _translated(embedder, texts):
+        vectors, tokens = embedder.embed_with_tokens(list(texts))
+    if tokens is not None and len(tokens) != len(texts):
+        raise EmbeddingError(f"{type(embedder).__name__} returned tokens of {len(tokens)} for {len(texts)} text(s)")
+    return _checked(embedder, texts, vectors), tokens
 
 
 def offers(embedder: Any, *names: str) -> bool:

@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from mem0.configs.base import validated
+from mem0.embeddings import late
 from mem0.embeddings.base import EmbeddingBase
 from mem0.exceptions import ClosedError, ConfigError, EmbeddingError
 from mem0.text import clean
+from mem0.types import TokenVectors
 from mem0.wire.environment import environment
 
 # Read while onnxruntime is first imported: without it, versions from 1.32 on write a device id and an
@@ -67,6 +69,11 @@ class OnnxEmbeddingConfig(BaseModel):
         description="Scripts the model knows, as Unicode names them: `latin`, `cyrillic`, `cjk`, ... "
         "Default: Latin for the bundled model, all of them for another.",
     )
+    late_interaction: bool = Field(
+        default=True,
+        description="Keep the vectors of a text's words too, 64 bytes each, and compare them one by one; "
+        "the bundled model only.",
+    )
     pooling: Literal["mean", "cls"] = Field(
         default="mean", description="How a folder's model makes one vector of its tokens', if it doesn't do so itself."
     )
@@ -80,8 +87,8 @@ class OnnxEmbeddingConfig(BaseModel):
         return scripts
 
 
-class TokenVectors(NamedTuple):
-    """One text, token by token, special tokens included.
+class TokenStates(NamedTuple):
+    """One text as the model has it, token by token, special tokens included.
 
     Attributes:
         ids: Token ids, int64, ``[tokens]``.
@@ -126,6 +133,7 @@ class OnnxEmbedding(EmbeddingBase):
             )
         self.model: str = BUNDLED_MODEL if bundled else self._folder.name
         self.dims: int | None = _BUNDLED_DIMS if bundled else None
+        self._basis_file = self._folder / "tokens.npy" if bundled and self.config.late_interaction else None
         self._scripts = self.config.scripts or (_BUNDLED_SCRIPTS if bundled else None)
         self._lock = threading.Lock()
         self._loaded: _Model | None = None
@@ -141,15 +149,35 @@ class OnnxEmbedding(EmbeddingBase):
     def embed_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:  # type: ignore[override]
         """Return a matrix with one row per text, in order."""
         model = self._model()
-        tokens = [model.tokenize(text).ids for text in texts]
-        # Texts of like length share a batch, so that little of it is padding.
-        order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
-        matrix = np.empty((len(tokens), model.dims), dtype=np.float32)
-        for batch in _batches(order, tokens, self.config.batch_size):
-            matrix[batch] = model.sentences([tokens[index] for index in batch])
+        encodings = [model.tokenize(text) for text in texts]
+        matrix = np.empty((len(texts), model.dims), dtype=np.float32)
+        for batch in self._batches(encodings):
+            matrix[batch] = model.sentences([encodings[index].ids for index in batch])
         return matrix
 
-    def embed_tokens(self, texts: Sequence[str]) -> list[TokenVectors]:
+    def embed_with_tokens(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], list[TokenVectors] | None]:
+        """Return what :meth:`embed_batch` does, and the vectors of each text's tokens, from the same run."""
+        model = self._model()
+        if self._basis_file is None or model.sentence_output is None or model.token_output is None:
+            return self.embed_batch(texts), None
+        encodings = [model.tokenize(text) for text in texts]
+        matrix = np.empty((len(texts), model.dims), dtype=np.float32)
+        tokens: list[Any] = [None] * len(texts)
+        basis = _basis(self._basis_file)
+        for batch in self._batches(encodings):
+            vectors, states = model.both([encodings[index].ids for index in batch])
+            matrix[batch] = vectors
+            for index, state in zip(batch, states, strict=True):
+                tokens[index] = _kept(_looked_at(texts[index], self.config.max_tokens), encodings[index], state, basis)
+        return matrix, tokens
+
+    def _batches(self, encodings: Sequence[Any]) -> Iterator[list[int]]:
+        tokens = [encoding.ids for encoding in encodings]
+        # Texts of like length share a batch, so that little of it is padding.
+        order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
+        return _batches(order, tokens, self.config.batch_size)
+
+    def embed_tokens(self, texts: Sequence[str]) -> list[TokenStates]:
         """Return the vector of every token of every text, in order."""
         model = self._model()
         return [model.tokens(model.tokenize(text).ids) for text in texts]
@@ -256,30 +284,37 @@ class _Model:
         self.dims: int = size if isinstance(size, int) else self.sentences([self.tokenize("size").ids]).shape[1]
 
     def tokenize(self, text: str) -> Any:
-        """Return the tokenizer's encoding of the text, cut at ``max_tokens``."""
-        return self._tokenizer.encode(clean(text.strip()[: self._config.max_tokens * _CHARACTERS_PER_TOKEN]))
+        """Return the tokenizer's encoding of the text, cut at ``max_tokens``; offsets are into :func:`_looked_at`."""
+        return self._tokenizer.encode(_looked_at(text, self._config.max_tokens))
 
     def sentences(self, batch: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Return the vectors ``[texts, dims]`` of tokenized texts, at length 1."""
         if self.sentence_output is not None:
-            vectors, _ = self._run(batch, self.sentence_output)
+            (vectors,), _ = self._run(batch, self.sentence_output)
         else:
-            hidden, mask = self._run(batch, self.token_output)
+            (hidden,), mask = self._run(batch, self.token_output)
             vectors = hidden[:, 0] if self._config.pooling == "cls" else (hidden * mask[..., None]).sum(1)
         vectors = vectors.astype(np.float32)  # some models are float16
         length = np.linalg.norm(vectors, axis=1, keepdims=True)
         normalized: NDArray[np.float32] = vectors / np.maximum(length, np.finfo(np.float32).tiny)
         return normalized
 
-    def tokens(self, ids: Sequence[int]) -> TokenVectors:
+    def both(self, batch: Sequence[Sequence[int]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the vectors ``[texts, dims]`` of tokenized texts, and those of their tokens, padding included."""
+        (vectors, hidden), _ = self._run(batch, self.sentence_output, self.token_output)
+        return vectors, hidden
+
+    def tokens(self, ids: Sequence[int]) -> TokenStates:
         """Return the vectors of a tokenized text's tokens."""
         if self.token_output is None:
             raise EmbeddingError(f"{self._folder / 'model.onnx'} has no output with one vector per token")
-        hidden, _ = self._run([ids], self.token_output)
-        return TokenVectors(np.array(ids, dtype=np.int64), hidden[0].astype(np.float32))
+        (hidden,), _ = self._run([ids], self.token_output)
+        return TokenStates(np.array(ids, dtype=np.int64), hidden[0].astype(np.float32))
 
-    def _run(self, batch: Sequence[Sequence[int]], output: str | None) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """Run the model and return one of its outputs, and the mask that tells tokens from padding."""
+    def _run(
+        self, batch: Sequence[Sequence[int]], *outputs: str | None
+    ) -> tuple[list[NDArray[Any]], NDArray[np.int64]]:
+        """Run the model and return some of its outputs, and the mask that tells tokens from padding."""
         # A tokenizer without special tokens makes nothing of an empty text; the model needs something.
         width = max(1, *map(len, batch))
         ids = np.full((len(batch), width), self._pad, dtype=np.int64)
@@ -291,11 +326,34 @@ class _Model:
         if "token_type_ids" in self._inputs:
             feed["token_type_ids"] = np.zeros_like(ids)
         try:
-            return self._session.run([output], feed)[0], mask
+            return self._session.run([*outputs], feed), mask
         except Exception as error:
             raise EmbeddingError(
                 f"model {self._folder} failed on {len(batch)} text(s) of up to {width} tokens: {error}"
             ) from error
+
+
+def _looked_at(text: str, max_tokens: int) -> str:
+    """Return what a tokenizer is shown of a text."""
+    return clean(text.strip()[: max_tokens * _CHARACTERS_PER_TOKEN])
+
+
+def _kept(shown: str, encoding: Any, states: NDArray[np.float32], basis: late.Basis) -> TokenVectors:
+    """Return the vectors of those tokens of a text that have a letter or a digit, each with its whole word."""
+    spans: dict[int, tuple[int, int]] = {}
+    for word, (start, end) in zip(encoding.word_ids, encoding.offsets, strict=True):
+        if word is not None:
+            spans[word] = (spans[word][0] if word in spans else start, end)
+    words = {word: shown[start:end] for word, (start, end) in spans.items()}
+    places = [
+        at for at, word in enumerate(encoding.word_ids) if word is not None and any(map(str.isalnum, words[word]))
+    ][: late.MOST_TOKENS]
+    return TokenVectors([words[encoding.word_ids[at]] for at in places], basis.small(states[places]))
+
+
+@lru_cache(maxsize=4)
+def _basis(path: Path) -> late.Basis:
+    return late.read(path)
 
 
 def _batches(order: Sequence[int], tokens: Sequence[Sequence[int]], size: int) -> Iterator[list[int]]:

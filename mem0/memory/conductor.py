@@ -8,7 +8,7 @@ Nothing here touches the world.  :mod:`mem0.memory.runners` drives these, blocki
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -32,6 +32,7 @@ from mem0.memory.operations import (
     Find,
     Get,
     List,
+    Pack,
     ReadHistory,
     Recover,
     Reset,
@@ -40,6 +41,7 @@ from mem0.memory.operations import (
 from mem0.text import clean
 from mem0.types import (
     Change,
+    Context,
     DeletionDict,
     HistoryDict,
     MemoryDict,
@@ -63,6 +65,7 @@ def search(
     limit: int,
     threshold: float | None,
     explain: bool,
+    periods: Sequence[tuple[float, float]],
     alive_at: float | None,
 ) -> Verb[MemoryList[MemoryDict]]:
     """Find the memories that answer a question, best first."""
@@ -70,8 +73,17 @@ def search(
     if not question.strip():
         return MemoryList()
     embedded: Embedded = yield Embed([question], only_understood=True)
-    vector = None if embedded.vectors is None else embedded.vectors[0]
-    candidates = yield Find(Query(reading.scope, question, vector, limit, reading.filters, alive_at))
+    candidates = yield Find(
+        Query(
+            reading.scope,
+            question,
+            limit=limit,
+            filters=reading.filters,
+            alive_at=alive_at,
+            periods=periods,
+            **embedded.asked(0),
+        )
+    )
     ranked = ranking.rank(candidates, limit, threshold)
     found: MemoryList[MemoryDict] = MemoryList((), total=ranked.total)
     rows: list[Record | None] = yield Fetch(ranked.keys)
@@ -84,6 +96,16 @@ def search(
             memory["explain"] = ranking.explanation(candidates, position, row.payload)
         found.append(memory)
     return found
+
+
+def context(
+    searching: Verb[MemoryList[MemoryDict]], *, max_tokens: int, count_tokens: Callable[[str], int]
+) -> Verb[Context]:
+    """Pack what a search finds into a text for a prompt."""
+    found = yield from searching
+    if not found:
+        return Context("", found)
+    return (yield Pack(found, max_tokens, count_tokens))  # type: ignore[no-any-return]
 
 
 def get_all(
@@ -125,7 +147,7 @@ def update(
             change = Change("UPDATE", memory_id, version=version, patch=partial(_annotated, metadata=metadata, now=now))
         else:
             patch = partial(_rewritten, text=str(text), metadata=metadata, now=now, embedded=embedded)
-            change = Change("UPDATE", memory_id, vector=embedded.vectors[0], patch=patch)
+            change = Change("UPDATE", memory_id, patch=patch, **embedded.stored(0))
         (outcome,) = yield Commit([change], None if same_text else embedded.embedder)
         if outcome.status == "missing":
             raise _not_found(memory_id)

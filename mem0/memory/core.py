@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
+from mem0 import when
 from mem0.configs.base import MemoryConfig
 from mem0.embeddings.base import EmbeddingBase
 from mem0.exceptions import ClosedError, ConfigError, ValidationError
@@ -20,12 +21,14 @@ from mem0.memory.adding.planning import Said
 from mem0.memory.assembly import assembled, check_parts, given, shown
 from mem0.memory.base import MemoryBase
 from mem0.memory.operations import Parts, Verb
+from mem0.memory.packing import estimated_tokens
 from mem0.memory.telemetry import TelemetryBase, chosen
 from mem0.text import quoted
 from mem0.times import Moment, expiration, iso, moment
 from mem0.types import (
     ChangeDict,
     CheckReport,
+    Context,
     DeletionDict,
     MemoryDict,
     MemoryList,
@@ -264,7 +267,26 @@ class MemoryCore(MemoryBase):
             limit=inputs.limit_of(limit, top_k),
             threshold=inputs.threshold_of(threshold),
             explain=explain,
+            periods=when.asked(query, self._parts.clock()).periods,
             alive_at=self._alive_at(show_expired),
+        )
+
+    def _context(
+        self,
+        query: str,
+        scope: Mapping[str, object],
+        max_tokens: int,
+        limit: int,
+        filters: Mapping[str, Any] | None,
+        threshold: float | None,
+        count_tokens: Callable[[str], int] | None,
+        show_expired: bool,
+        rerank: bool | None,
+    ) -> Verb[Context]:
+        return conductor.context(
+            self._search(query, scope, limit, filters, None, threshold, rerank, False, show_expired),
+            max_tokens=inputs.whole("max_tokens", max_tokens, least=1),
+            count_tokens=inputs.counter_of(count_tokens, estimated_tokens),
         )
 
     def _get_all(

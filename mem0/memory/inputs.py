@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from mem0.exceptions import FilterError, ValidationError
@@ -244,6 +244,18 @@ def limit_of(limit: int, top_k: int | None) -> int:
     if limit not in (DEFAULT_LIMIT, top_k):
         raise ValidationError(f"limit={quoted(limit)} and top_k={quoted(top_k)} mean the same; give one")
     return whole("top_k", top_k, least=1)
+
+
+def counter_of(value: object, default: Callable[[str], int]) -> Callable[[str], int]:
+    """Return what counts the tokens of a text."""
+    if value is None:
+        return default
+    if not callable(value):
+        raise ValidationError(
+            f"count_tokens={quoted(value)}: expected a function that returns how many tokens a text has, such as "
+            "lambda text: len(tokenizer.encode(text)), or None for an estimate"
+        )
+    return value
 
 
 def threshold_of(value: object) -> float | None:

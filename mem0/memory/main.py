@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from mem0.exceptions import ConfigError
@@ -15,6 +15,7 @@ from mem0.times import Moment
 from mem0.types import (
     ChangeDict,
     CheckReport,
+    Context,
     DeletionDict,
     HistoryDict,
     MemoryDict,
@@ -171,6 +172,59 @@ class Memory(MemoryCore):
         scope = {"user_id": user_id, "agent_id": agent_id, "run_id": run_id}
         return run(
             "search", self._search(query, scope, limit, filters, top_k, threshold, rerank, explain, show_expired), parts
+        )
+
+    def context(
+        self,
+        query: str,
+        user_id: object = None,
+        agent_id: object = None,
+        run_id: object = None,
+        *,
+        max_tokens: int = 1000,
+        limit: int = 100,
+        filters: Mapping[str, Any] | None = None,
+        threshold: float | None = None,
+        count_tokens: Callable[[str], int] | None = None,
+        show_expired: bool = False,
+        rerank: bool | None = None,
+    ) -> Context:
+        """Return what is remembered of a question as text for a prompt, within a budget of tokens.
+
+        One search; of what it finds the best that fits, each on a line of its own with its date (UTC) and, of a
+        verbatim turn, its speaker, oldest first: ``- 2023-05-08, Caroline: I moved to Lisbon.``
+
+        Args:
+            query: The question, or what the user just said; blank finds nothing.
+            user_id: Only memories with this id; an id not given matches anything.
+            agent_id: The same for the agent.
+            run_id: The same for the run.
+            max_tokens: How many tokens the text has at most.
+            limit: How many memories the search finds at most, of which those that fit are taken.
+            filters: Further conditions, in the filter language; scope ids may stand here too.
+            threshold: The least ``score``; default: nothing is cut.
+            count_tokens: Returns how many tokens a text has; what it raises leaves the call as it is.  Default: an
+                estimate, :func:`~mem0.memory.packing.estimated_tokens`.
+            show_expired: Include expired memories.
+            rerank: As of :meth:`search`.
+
+        Returns:
+            A ``str`` with ``.memories``, ``.tokens``, ``.left_out`` and ``.usage``; empty where nothing was found.
+            What does not fit is passed over, and what is said twice stands there once.  Where nothing would fit,
+            the beginning of the best memory stands there, ended with ``…``.
+
+        Raises:
+            ValidationError: An argument cannot be accepted, or ``count_tokens`` returned no whole number.
+            ConfigError: ``rerank=True`` without a reranker.
+            EmbeddingError: The embedder failed.
+            StorageError: The store could not be read.
+        """
+        parts = self._open()
+        scope = {"user_id": user_id, "agent_id": agent_id, "run_id": run_id}
+        return run(
+            "context",
+            self._context(query, scope, max_tokens, limit, filters, threshold, count_tokens, show_expired, rerank),
+            parts,
         )
 
     def get_all(
@@ -390,6 +444,30 @@ class AsyncMemory(MemoryCore):
         scope = {"user_id": user_id, "agent_id": agent_id, "run_id": run_id}
         return await run_async(
             "search", self._search(query, scope, limit, filters, top_k, threshold, rerank, explain, show_expired), parts
+        )
+
+    async def context(
+        self,
+        query: str,
+        user_id: object = None,
+        agent_id: object = None,
+        run_id: object = None,
+        *,
+        max_tokens: int = 1000,
+        limit: int = 100,
+        filters: Mapping[str, Any] | None = None,
+        threshold: float | None = None,
+        count_tokens: Callable[[str], int] | None = None,
+        show_expired: bool = False,
+        rerank: bool | None = None,
+    ) -> Context:
+        """See :meth:`Memory.context`."""
+        parts = self._open()
+        scope = {"user_id": user_id, "agent_id": agent_id, "run_id": run_id}
+        return await run_async(
+            "context",
+            self._context(query, scope, max_tokens, limit, filters, threshold, count_tokens, show_expired, rerank),
+            parts,
         )
 
     async def get_all(

@@ -77,10 +77,9 @@ def _stored_anew(texts: Mapping[str, dict[str, Any]]) -> Verb[None]:
     for start in range(0, len(every), _AT_ONCE):
         some = every[start : start + _AT_ONCE]
         embedded: Embedded = yield Embed([str(payload["data"]) for _, payload in some])
-        assert embedded.vectors is not None
         changes = []
         for at, (memory_id, payload) in enumerate(some):
             if "_mem0" in payload:
                 payload = payloads.with_notes(payload, understood=embedded.understood[at], cut=embedded.cut[at])
-            changes.append(Change("ADD", memory_id, payload, embedded.vectors[at]))
+            changes.append(Change("ADD", memory_id, payload, **embedded.stored(at)))
         yield Mend(changes, [], embedded.embedder)

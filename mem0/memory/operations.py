@@ -15,13 +15,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
-from mem0.embeddings.base import embed_texts, embed_texts_async, offers
+from mem0.embeddings.base import embed_texts_async, embed_with_tokens, offers
 from mem0.exceptions import ConfigError, Mem0Error, StorageError
 from mem0.llms.base import Message, Reply, ask, ask_async, is_awaitable
 from mem0.memory.approving import approved
 from mem0.memory.commit import Committer, require_same_embedder
+from mem0.memory.packing import packed
 from mem0.times import iso
-from mem0.types import Change, Embedder, HistoryRow, Outcome, ProposedChange, Record, Scope, Usage
+from mem0.types import (
+    Change,
+    Context,
+    Embedder,
+    HistoryRow,
+    MemoryDict,
+    MemoryList,
+    Outcome,
+    ProposedChange,
+    Record,
+    Scope,
+    TokenVectors,
+    Usage,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -119,15 +133,29 @@ class Embedded(NamedTuple):
     Attributes:
         vectors: One row per text; ``None`` when the embedder understands none of them and was told
             to embed only what it understands.
+        tokens: The vectors of each text's tokens, where the embedder makes them.
         understood: Whether the vector means anything.
         cut: Whether it stands for only the beginning of the text.
         embedder: What made them.
     """
 
     vectors: NDArray[np.float32] | None
+    tokens: Sequence[TokenVectors] | None
     understood: list[bool]
     cut: list[bool]
     embedder: Embedder | None
+
+    def stored(self, at: int) -> dict[str, Any]:
+        """Return what a change keeps of one text: ``vector`` and ``tokens``."""
+        assert self.vectors is not None
+        tokens = self.tokens[at].vectors if self.tokens is not None and self.understood[at] else None
+        return {"vector": self.vectors[at], "tokens": tokens}
+
+    def asked(self, at: int) -> dict[str, Any]:
+        """Return what a query asks with of one text: ``vector`` and ``tokens``, ``None`` where it is not understood."""
+        if self.vectors is None or not self.understood[at]:
+            return {"vector": None, "tokens": None}
+        return {"vector": self.vectors[at], "tokens": self.tokens[at] if self.tokens is not None else None}
 
 
 @dataclass(frozen=True)
@@ -142,8 +170,9 @@ class Embed(Operation):
         model = parts.embedding_model
         understood = self._understood(model)
         if self.only_understood and not any(understood):
-            return Embedded(None, understood, [False] * len(self.texts), None)
-        return self._finished(parts, model, understood, embed_texts(model, self.texts))
+            return self._nothing(understood)
+        vectors, tokens = embed_with_tokens(model, self.texts)
+        return self._finished(parts, model, understood, vectors, tokens)
 
     async def run_async(self, parts: Parts) -> Embedded:
         model = parts.embedding_model
@@ -152,20 +181,31 @@ class Embed(Operation):
             return embedded
         understood = self._understood(model)
         if self.only_understood and not any(understood):
-            return Embedded(None, understood, [False] * len(self.texts), None)
+            return self._nothing(understood)
         vectors = await embed_texts_async(model, self.texts)
-        return await in_thread(self._finished, parts, model, understood, vectors)
+        return await in_thread(self._finished, parts, model, understood, vectors, None)
+
+    def _nothing(self, understood: list[bool]) -> Embedded:
+        return Embedded(None, None, understood, [False] * len(self.texts), None)
 
     def _understood(self, model: Any) -> list[bool]:
         known = offers(model, "understands")
         return [model.understands(text) if known else True for text in self.texts]
 
-    def _finished(self, parts: Parts, model: Any, understood: list[bool], vectors: NDArray[np.float32]) -> Embedded:
+    def _finished(
+        self,
+        parts: Parts,
+        model: Any,
+        understood: list[bool],
+        vectors: NDArray[np.float32],
+        tokens: Sequence[TokenVectors] | None,
+    ) -> Embedded:
         name = getattr(model, "model", None)
         made_by = Embedder(vectors.shape[1], name if isinstance(name, str) else None, parts.embedder_provider)
         parts.check_embedder(made_by)
         known = offers(model, "was_cut")
-        return Embedded(vectors, understood, [model.was_cut(text) if known else False for text in self.texts], made_by)
+        cut = [model.was_cut(text) if known else False for text in self.texts]
+        return Embedded(vectors, tokens, understood, cut, made_by)
 
     def count(self, usage: Usage, answer: Embedded) -> None:
         usage.embed_calls += answer.vectors is not None
@@ -389,6 +429,22 @@ class Approve(Operation):
 
     def _shown(self) -> list[ProposedChange]:
         return copy.deepcopy([*self.changes])  # what it changes is its own
+
+
+@dataclass(frozen=True)
+class Pack(Operation):
+    """Pack memories into a text for a prompt.
+
+    ``count_tokens`` is somebody else's, may take its time, and what it raises is the caller's own.
+    """
+
+    found: MemoryList[MemoryDict]
+    max_tokens: int
+    count_tokens: Callable[[str], int]
+    stage = "pack"
+
+    def run(self, parts: Parts) -> Context:
+        return packed(self.found, self.max_tokens, self.count_tokens)
 
 
 @dataclass(frozen=True)

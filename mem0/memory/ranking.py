@@ -13,14 +13,20 @@ if TYPE_CHECKING:
 
     from mem0.vector_stores.base import Candidates
 
-#: How much each leg counts in the order of results; a leg that did not run counts nothing.  Fitted to chat turns.
-WEIGHTS: Mapping[str, float] = {"keyword": 1.0, "near_keyword": 2.0, "dense": 0.6, "near_dense": 0.3}
+#: How much each leg counts in the order of results; one that did not run counts nothing.  Fitted to two kinds of
+#: conversation at once, see ``benchmarks/retrieval``.
+WEIGHTS: Mapping[str, float] = {
+    "late": 1.0,
+    "near_late": 0.7,
+    "session_late": 0.7,
+    "dense": 0.4,
+    "keyword": 0.6,
+    "near_keyword": 0.6,
+    "speaker": 0.2,
+    "time": 0.4,
+}
 
-# Neighbours stand in for words that a memory lacks, and never outvote one that has them: what they have in
-# common with the question counts up to here, and the less, the more of it the memory says itself.
-_MOST_FROM_NEIGHBOURS = 0.4
-
-#: The legs that look at the memory itself; their mean is its score.
+#: The legs that look at the memory itself and are near 0 where it has nothing in common; their mean is the score.
 _OWN = ("dense", "keyword")
 
 
@@ -80,11 +86,7 @@ def _shares(legs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.flo
     """Return what each leg adds to the order of each candidate."""
     import numpy as np
 
-    heard = {name: np.fmax(legs[name], 0) for name in WEIGHTS if name in legs}
-    if "near_keyword" in heard:
-        lacking = 1 - heard.get("keyword", np.float32(0))
-        heard["near_keyword"] = np.minimum(heard["near_keyword"], _MOST_FROM_NEIGHBOURS) * lacking
-    return {name: np.float32(WEIGHTS[name]) * values for name, values in heard.items()}
+    return {name: np.fmax(legs[name], 0) * np.float32(weight) for name, weight in WEIGHTS.items() if name in legs}
 
 
 def explanation(candidates: Candidates, position: int, payload: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from mem0.memory.operations import Operation, Parts, Result, Verb
 from mem0.memory.telemetry import report
-from mem0.types import MemoryList, Usage
+from mem0.types import Context, MemoryList, Usage
 
 
 def run(name: str, verb: Verb[Result], parts: Parts) -> Result:
@@ -58,6 +58,7 @@ def _account(usage: Usage, operation: Operation, answer: Any, started: float) ->
 
 
 def _with_usage(result: Any, usage: Usage) -> Any:
-    if isinstance(result, MemoryList):
-        result.usage = usage
+    counted = result.memories if isinstance(result, Context) else result
+    if isinstance(counted, MemoryList):
+        counted.usage = usage
     return result

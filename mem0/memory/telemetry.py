@@ -25,7 +25,7 @@ from importlib import import_module
 from typing import Any, NamedTuple, Protocol
 
 from mem0._version import __version__
-from mem0.types import Usage
+from mem0.types import Context, Usage
 from mem0.utils.factory import EmbedderFactory, LlmFactory, VectorStoreFactory
 
 logger = logging.getLogger("mem0.telemetry")
@@ -38,8 +38,8 @@ _INSTALL = "posthog>=3.7,<8"
 EVENTS = tuple(
     f"mem0.{verb}"
     for verb in (
-        *("add", "search", "get_all", "get", "update", "delete", "delete_all", "reset", "history", "check", "rebuild"),
-        "other",
+        *("add", "search", "context", "get_all", "get", "update", "delete", "delete_all", "reset", "history"),
+        *("check", "rebuild", "other"),
     )
 )
 
@@ -182,8 +182,9 @@ def report(telemetry: TelemetryBase | None, verb: str, result: Any, usage: Usage
     """Tell of a verb; whatever goes wrong there, the call it tells of stays as it was."""
     if telemetry is None:
         return
+    results = result.memories if isinstance(result, Context) else result
     facts = {
-        "results": len(result) if isinstance(result, list) else int(result is not None),
+        "results": len(results) if isinstance(results, list) else int(results is not None),
         "llm_calls": usage.llm_calls,
         "embed_calls": usage.embed_calls,
     }

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from mem0.exceptions import ValidationError
 from mem0.filters import matches, parse_filters
 from mem0.times import expires_at, said_at
+from mem0.traits import About, Traits
 from mem0.types import SCOPE_KEYS, Embedder, Record, Scope, own_notes
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from mem0.types import Change, Damage
+    from mem0.types import Change, Damage, TokenVectors
 
 Rows: TypeAlias = list[Record]  # inside the class `list` is a verb
 Self = TypeVar("Self", bound="VectorStoreBase")
@@ -39,6 +40,8 @@ class Query:
         text: The question, for a keyword leg.
         vector: The question's vector; ``None`` when the embedder does not know its script.
         limit: How many rows the caller wants in the end.
+        tokens: The vectors of the question's tokens, where the embedder makes them.
+        periods: The periods that the question speaks of, as half-open spans of Unix seconds.
         filters: Further conditions, in the filter language.
         alive_at: Unix seconds: rows expired by then are left out; ``None`` keeps them.
     """
@@ -49,6 +52,13 @@ class Query:
     limit: int
     filters: Mapping[str, Any] | None = None
     alive_at: float | None = None
+    tokens: TokenVectors | None = None
+    periods: Sequence[tuple[float, float]] = ()
+
+    @property
+    def about(self) -> About:
+        """Whom and which time it is about."""
+        return About.of(self.text, self.periods)
 
     def accepts(self, payload: Mapping[str, Any]) -> bool:
         """Tell whether a row lies in the scope, is not expired, and matches the filters."""
@@ -267,7 +277,7 @@ class VectorStoreBase(ABC):
             wanted *= 4
         scores = [row.score if is_understood(row.payload) else None for row in rows]
         dense = np.array([np.nan if score is None else score for score in scores], dtype=np.float32)
-        return Candidates(rows, {"dense": dense}, skipped)
+        return Candidates(rows, {"dense": dense, **circumstances(query, rows)}, skipped)
 
     def fetch(self, name: str, keys: Sequence[Any]) -> Sequence[Record | None]:
         """Return the rows of keys that :meth:`candidates` gave, in order; ``None`` for one gone since."""
@@ -308,6 +318,17 @@ class VectorStoreBase(ABC):
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+
+def circumstances(query: Query, rows: Sequence[Record]) -> dict[str, NDArray[np.float32]]:
+    """Return the legs that look at who said what and when, for a store that has the rows at hand."""
+    import numpy as np
+
+    traits = [Traits.of(row.payload) for row in rows]
+    speakers = np.array([one.speaker for one in traits], dtype=np.uint32).reshape(-1, 2)
+    legs = {"speaker": query.about.speaker_leg(speakers, np.array([one.by_user for one in traits], dtype=bool))}
+    time = query.about.time_leg(np.array([said_at(row.payload) for row in rows], dtype=np.float64))
+    return legs if time is None else {**legs, "time": time}
 
 
 def is_understood(payload: Mapping[str, Any]) -> bool:

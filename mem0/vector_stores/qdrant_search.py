@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,15 @@ from mem0.text import Question, question
 from mem0.times import said_at
 from mem0.types import Record, Scope
 from mem0.vector_stores import qdrant_keyword as keyword
-from mem0.vector_stores.base import UNKNOWN_SCRIPT, Candidates, Query, Rows, checked_vector, is_understood
+from mem0.vector_stores.base import (
+    UNKNOWN_SCRIPT,
+    Candidates,
+    Query,
+    Rows,
+    checked_vector,
+    circumstances,
+    is_understood,
+)
 from mem0.vector_stores.qdrant_filters import Pushed, pushed
 from mem0.vector_stores.qdrant_layout import Layout
 from mem0.wire.qdrant import Call, Calls
@@ -95,7 +104,8 @@ def candidates(name: str, layout: Layout, query: Query) -> Calls[Candidates]:
         if len(rows) >= query.limit or len(points) < wanted:
             break
         wanted *= _WIDER
-    return (yield from _scored(asked, [*rows.values()], skipped))
+    scored = yield from _scored(asked, [*rows.values()], skipped)
+    return replace(scored, legs={**scored.legs, **circumstances(query, [*rows.values()])})
 
 
 def _found(asked: _Asked, limit: int) -> Calls[dict[str, Record]]:

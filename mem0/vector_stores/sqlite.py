@@ -279,13 +279,7 @@ class SQLiteVectorStore(VectorStoreBase):
             skipped["keyword"] = "the question has no words"
         return Candidates(
             legs.seqs,
-            {
-                "dense": legs.dense,
-                "keyword": legs.keyword,
-                "near_dense": legs.near_dense,
-                "near_keyword": legs.near_keyword,
-                "similarity": legs.similarity,
-            },
+            {name: values for name, values in legs._asdict().items() if name != "seqs"},
             skipped,
         )
 

@@ -74,7 +74,7 @@ class Image:
                     keep = None if matching is None else np.isin(view.seqs, matching)
                     if query.alive_at is not None and (ended := view.expires <= query.alive_at).any():
                         keep = ~ended if keep is None else keep & ~ended
-                    return view.legs(index, vector, question, keep)
+                    return view.legs(index, vector, question, keep, query.about, query.tokens)
 
     def _refreshed(self, connection: sqlite3.Connection, collection: Collection, scope: Scope) -> Index:
         """Return the collection's index with everything committed so far, and the scope among it."""

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mem0.text import Question
-from mem0.types import Scope
+from mem0.text import Question, tokens
+from mem0.traits import About, Traits
+from mem0.types import Scope, TokenVectors
 
 Floats = NDArray[np.float32]
 
@@ -30,8 +31,20 @@ _LARGEST_GAP = 24 * 3600.0
 # A long question is counted in blocks of so many words times rows, which take 50 MB.
 _CELLS_AT_ONCE = 1 << 22
 
+# So many of the best by words and by the text's own vector are compared word by word; more find nothing more.
+_POOL = 200
+
+# What the turns before and after add to a turn: half of it is said there, the further away the less.
+_NEARNESS = np.array([0.8, 0.9, 0.9, 0.8], dtype=np.float32)
+
+# A longer silence ends a conversation.
+_LONGEST_SILENCE = 3 * 3600.0
+
 # A gather costs more than multiplying all rows once this share of them is wanted.
 _GATHER_BELOW = 0.25
+
+
+_NO_TRAITS = Traits((0, 0), by_user=False).to_bytes()
 
 
 class Row(NamedTuple):
@@ -45,6 +58,8 @@ class Row(NamedTuple):
     dense: bool
     vector: bytes
     tokens: bytes
+    traits: bytes = _NO_TRAITS
+    late: bytes = b""
 
 
 class Legs(NamedTuple):
@@ -53,9 +68,19 @@ class Legs(NamedTuple):
     seqs: NDArray[np.int64]
     similarity: Floats
     dense: Floats
+    late: Floats
     keyword: Floats
-    near_dense: Floats
+    near_late: Floats
     near_keyword: Floats
+    session_late: Floats
+    speaker: Floats
+    time: Floats
+
+
+_COLUMNS = (
+    *("vectors", "seqs", "identity", "created", "expires", "turn", "dense", "alive", "token_end", "late_end"),
+    *("speaker", "by_user"),
+)
 
 
 class Index:
@@ -79,6 +104,10 @@ class Index:
         self.alive = np.empty(0, dtype=bool)
         self.token_end = np.empty(0, dtype=np.int64)
         self.tokens = np.empty(0, dtype=np.uint32)
+        self.late_end = np.empty(0, dtype=np.int64)
+        self.late = np.empty(0, dtype=np.int8)
+        self.speaker = np.empty((0, 2), dtype=np.uint32)
+        self.by_user = np.empty(0, dtype=bool)
         self.identities: dict[Scope, int] = {}
         self.wider: list[list[Scope]] = []  # by identity: the scopes it lies in
         self.members: dict[Scope, list[int]] = {}  # the same, by scope
@@ -93,12 +122,17 @@ class Index:
     @property
     def nbytes(self) -> int:
         """Bytes in use, without the room kept for growth."""
-        return self.size * (self.dims * 4 + 60) + self.token_count * 4 + self.view_bytes
+        return self.size * (self.dims * 4 + 78) + self.token_count * 4 + self.late_count + self.view_bytes
 
     @property
     def token_count(self) -> int:
         """How many tokens the rows hold together."""
         return int(self.token_end[self.size - 1]) if self.size else 0
+
+    @property
+    def late_count(self) -> int:
+        """How many numbers the vectors of the rows' tokens are."""
+        return int(self.late_end[self.size - 1]) if self.size else 0
 
     def holds(self, scope: Scope) -> bool:
         """Tell whether every row of a scope has been read, and is to be kept up to date."""
@@ -117,14 +151,20 @@ class Index:
         first, last = self.size, self.size + len(rows)
         matrix = np.frombuffer(b"".join(row.vector for row in rows), dtype="<f4").reshape(len(rows), self.dims)
         tokens = np.frombuffer(b"".join(row.tokens for row in rows), dtype="<u4")
-        token_first = self.token_count
-        self._reserve(last, token_first + len(tokens))
+        late = np.frombuffer(b"".join(row.late for row in rows), dtype=np.int8)
+        token_first, late_first = self.token_count, self.late_count
+        self._reserve(last, token_first + len(tokens), late_first + len(late))
         lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
         if not ((lengths > 0) & np.isfinite(lengths)).all():
             raise ValueError("it has no direction")
         self.vectors[first:last] = matrix / lengths
         self.tokens[token_first : token_first + len(tokens)] = tokens
         self.token_end[first:last] = token_first + np.cumsum([len(row.tokens) // 4 for row in rows])
+        self.late[late_first : late_first + len(late)] = late
+        self.late_end[first:last] = late_first + np.cumsum([len(row.late) for row in rows])
+        traits = [Traits.from_bytes(row.traits) for row in rows]
+        self.speaker[first:last] = np.array([one.speaker for one in traits], dtype=np.uint32).reshape(-1, 2)
+        self.by_user[first:last] = [one.by_user for one in traits]
         self.seqs[first:last] = [row.seq for row in rows]
         self.created[first:last] = [row.created for row in rows]
         self.expires[first:last] = [math.inf if row.expires is None else row.expires for row in rows]
@@ -168,13 +208,15 @@ class Index:
         self.view_bytes += view.nbytes - (known.nbytes if known else 0)
         return view
 
-    def _reserve(self, rows: int, tokens: int) -> None:
+    def _reserve(self, rows: int, tokens: int, late: int) -> None:
         if rows > len(self.seqs):
             capacity = max(rows, int(len(self.seqs) * 1.5), 64)
-            for name in ("vectors", "seqs", "identity", "created", "expires", "turn", "dense", "alive", "token_end"):
+            for name in _COLUMNS:
                 setattr(self, name, _grown(getattr(self, name), self.size, capacity))
         if tokens > len(self.tokens):
             self.tokens = _grown(self.tokens, self.token_count, max(tokens, int(len(self.tokens) * 1.5), 1024))
+        if late > len(self.late):
+            self.late = _grown(self.late, self.late_count, max(late, int(len(self.late) * 1.5), 4096))
 
 
 def _wider(scope: Scope) -> list[Scope]:
@@ -204,6 +246,9 @@ class View:
             self.rows, self.seqs = self.rows[order], self.seqs[order]
         self.expires = index.expires[self.rows]
         self.dense = index.dense[self.rows]
+        self.speaker = index.speaker[self.rows]
+        self.created = index.created[self.rows]
+        self.by_user = index.by_user[self.rows]
         # How many rows stand one behind the other from the first: those need no gathering.
         expected = np.arange(len(self.rows)) + (self.rows[0] if len(self.rows) else 0)
         breaks = np.flatnonzero(self.rows != expected)
@@ -214,7 +259,7 @@ class View:
     @property
     def nbytes(self) -> int:
         """Bytes in use, with those of the arrays themselves."""
-        return 2000 + len(self.rows) * 70 + len(self.tokens) * 10
+        return 2000 + len(self.rows) * 100 + len(self.tokens) * 10
 
     def _read_tokens(self, index: Index) -> None:
         ends = index.token_end[: index.size]
@@ -239,11 +284,25 @@ class View:
         before[right[linked]] = left[linked]
         after[left[linked]] = right[linked]
         self.near = np.stack([before[before], before, after, after[after]])[:, :count]
-        self.near_count: Floats = (self.near >= 0).sum(axis=0, dtype=np.float32)
+        # A memory that is no turn is a conversation of its own.
+        self.session = np.arange(count)
+        silent = ~(linked & (np.abs(created[left] - created[right]) <= _LONGEST_SILENCE))
+        if len(order):
+            self.session[order] = order[
+                np.maximum.accumulate(np.where(np.append(True, silent), np.arange(len(order)), 0))
+            ]
 
     # -- legs ---------------------------------------------------------------------------------------
 
-    def legs(self, index: Index, vector: Floats | None, question: Question, keep: NDArray[np.bool_] | None) -> Legs:
+    def legs(
+        self,
+        index: Index,
+        vector: Floats | None,
+        question: Question,
+        keep: NDArray[np.bool_] | None,
+        about: About | None = None,
+        words: TokenVectors | None = None,
+    ) -> Legs:
         """Score every row of the scope, and of these return the ones to keep.
 
         Args:
@@ -251,23 +310,81 @@ class View:
             vector: The question's vector, of any length, or ``None``.
             question: The question's words.
             keep: Which rows may be returned; the others still count as neighbours.
+            about: Whom and which time it is about.
+            words: The vectors of the question's tokens.
         """
         nothing = np.full(len(self.rows), np.nan, dtype=np.float32)
-        similarity = dense = near_dense = keyword = near_keyword = nothing
+        similarity = dense = late = keyword = near_late = near_keyword = session_late = nothing
+        if question.words:
+            keyword = self._bm25(question)
+            near_keyword = self._around(keyword)
         if vector is not None:
             similarity = self._product(index, vector / np.linalg.norm(vector))
             # Rounding may leave the cosine of a text with itself a little above 1.
             known = np.where(self.dense, similarity.clip(0, 1), np.float32(0))
             dense = np.where(self.dense, known, np.float32(np.nan))
-            near_dense = (self._around(known) + known) / (self.near_count + np.float32(1))
-        if question.words:
-            keyword = self._bm25(question)
-            near_keyword = self._around(keyword) / np.float32(len(self.near))
-        found = Legs(self.seqs, similarity, dense, keyword, near_dense, near_keyword)
+            if words is not None and len(words.words):
+                late = self._late(index, words, known, keyword, near_keyword)
+            if not np.isnan(late).all():
+                # What is outside the pool, or was stored without its tokens, is judged by its vector as a whole.
+                late = np.where(np.isnan(late), known, late)
+                near_late, session_late = self._around(late), self._in_session(late)
+        about = about or About(frozenset(), first_person=False, periods=())
+        time = about.time_leg(self.created)
+        found = Legs(
+            *(self.seqs, similarity, dense, late, keyword, near_late, near_keyword, session_late),
+            *(about.speaker_leg(self.speaker, self.by_user), nothing if time is None else time),
+        )
         if keep is None:
             return found
         kept: list[Any] = [column[keep] for column in found]
         return Legs(*kept)
+
+    def _late(self, index: Index, words: TokenVectors, dense: Floats, keyword: Floats, near_keyword: Floats) -> Floats:
+        """Return, for the rows most likely to be wanted, how well every word of the question is met in them.
+
+        MaxSim of Khattab and Zaharia (2020): of each of the question's tokens the closest one in the row; here their
+        mean, weighted by the idf of the token's word in the scope.
+        """
+        found = np.full(len(self.rows), np.nan, dtype=np.float32)
+        pool = self._pool(dense, keyword, near_keyword)
+        size = words.vectors.shape[1]
+        ends = index.late_end[: index.size]
+        starts = np.concatenate(([0], ends[:-1]))[self.rows[pool]] if index.size else ends
+        lengths = ends[self.rows[pool]] - starts
+        usable = (lengths > 0) & (lengths % size == 0)
+        pool, starts, lengths = pool[usable], starts[usable], lengths[usable]
+        if not len(pool):
+            return found
+        before = np.cumsum(lengths) - lengths
+        numbers = index.late[np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))]
+        vectors = numbers.reshape(-1, size).astype(np.float32)
+        asked = words.vectors.astype(np.float32)
+        # Rounding to 8 bits leaves lengths a little off 1.
+        asked /= np.linalg.norm(asked, axis=1, keepdims=True).clip(1)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True).clip(1)
+        closest = np.maximum.reduceat(vectors @ asked.T, before // size, axis=0)
+        found[pool] = (closest @ self._importance(words.words)).clip(0, 1)
+        return found
+
+    def _pool(self, dense: Floats, keyword: Floats, near_keyword: Floats) -> NDArray[np.int64]:
+        """Return the rows worth comparing word by word."""
+        if len(self.rows) <= _POOL:
+            return np.arange(len(self.rows))
+        likely = np.nan_to_num(keyword) + np.float32(0.5) * np.nan_to_num(near_keyword) + dense
+        return np.sort(np.argpartition(-likely, _POOL)[:_POOL])
+
+    def _importance(self, words: Sequence[str]) -> Floats:
+        """Return what each token of a question counts, one in all: the idf of its word; single letters are no words."""
+        hashes = [
+            (tokens(word) or [0])[0] if len(word) > 1 or not word.isascii() or word.isdigit() else 0 for word in words
+        ]
+        known, place = np.unique(np.array(hashes, dtype=np.uint32), return_inverse=True)
+        holding = np.count_nonzero(self._times(known), axis=1)
+        idf = np.log1p((len(self.rows) - holding + 0.5) / (holding + 0.5)).astype(np.float32)
+        counts = np.where(known == 0, np.float32(0), idf)[place]
+        total = counts.sum()
+        return counts / total if total > 0 else np.full(len(words), 1 / len(words), dtype=np.float32)
 
     def _product(self, index: Index, vector: Floats) -> Floats:
         run, rest = self.rows[: self.run], self.rows[self.run :]
@@ -279,9 +396,16 @@ class View:
         return np.concatenate((head, index.vectors[rest] @ vector)) if len(rest) else head
 
     def _around(self, scores: Floats) -> Floats:
+        """Return the best of what is said just before and after each turn, less by how far away it is."""
         padded = np.append(scores, np.float32(0))
-        total: Floats = padded[self.near].sum(axis=0)
-        return total
+        best: Floats = (padded[self.near] * _NEARNESS[:, None]).max(axis=0)
+        return best
+
+    def _in_session(self, scores: Floats) -> Floats:
+        """Return the best of what is said in each turn's conversation."""
+        best = np.zeros(len(scores), dtype=np.float32)
+        np.maximum.at(best, self.session, scores)
+        return best[self.session]
 
     def _bm25(self, question: Question) -> Floats:
         """Return BM25 against what the question itself would score as a document of this scope."""

@@ -17,6 +17,7 @@ from mem0 import text
 from mem0.exceptions import ValidationError
 from mem0.filters import And, Compare, Filter, parse_filters
 from mem0.times import expires_at, said_at
+from mem0.traits import Traits
 from mem0.types import RESERVED_KEYS, SCOPE_KEYS, Change, Embedder, Scope, own_notes
 from mem0.vector_stores.base import checked_vector
 from mem0.vector_stores.sqlite_check import checksum
@@ -26,6 +27,8 @@ from mem0.vector_stores.sqlite_schema import TOMBSTONES_KEPT
 
 # SQLite's oldest supported limit on parameters is 32,766; statements stay far below it.
 _AT_ONCE = 500
+
+_PUT_VECTOR = "INSERT OR REPLACE INTO vectors (seq, vector, tokens, checksum, traits, late) VALUES (?, ?, ?, ?, ?, ?)"
 
 
 class Collection(NamedTuple):
@@ -62,6 +65,8 @@ def put_row(connection: sqlite3.Connection, collection: Collection, changed: int
     if vector is not None:
         vector = checked_vector(vector, collection.embedder.dims, f"row {change.id!r}").astype("<f4", copy=False)
     ours = own_notes(payload)
+    traits = Traits.of(payload).to_bytes()
+    late = None if change.tokens is None else change.tokens.tobytes()
     words = np.array(text.tokens(payload.get("data") or ""), dtype="<u4").tobytes()
     columns = (
         *(_text(payload, key) for key in SCOPE_KEYS),
@@ -85,7 +90,7 @@ def put_row(connection: sqlite3.Connection, collection: Collection, changed: int
             (*columns, collection.number, change.id),
         ).lastrowid
         raw = vector.tobytes()
-        connection.execute("INSERT INTO vectors VALUES (?, ?, ?, ?)", (seq, raw, words, checksum(raw)))
+        connection.execute(_PUT_VECTOR, (seq, raw, words, checksum(raw), traits, late))
     else:
         (seq,) = present
         connection.execute(
@@ -94,10 +99,10 @@ def put_row(connection: sqlite3.Connection, collection: Collection, changed: int
             (*columns, seq),
         )
         if vector is None:
-            connection.execute("UPDATE vectors SET tokens = ? WHERE seq = ?", (words, seq))
+            connection.execute("UPDATE vectors SET tokens = ?, traits = ? WHERE seq = ?", (words, traits, seq))
         else:
             raw = vector.tobytes()
-            connection.execute("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?)", (seq, raw, words, checksum(raw)))
+            connection.execute(_PUT_VECTOR, (seq, raw, words, checksum(raw), traits, late))
         connection.execute("DELETE FROM attributes WHERE memory = ?", (seq,))
     if attributes := attribute_rows(payload):
         connection.executemany(INSERT_ATTRIBUTE, ((seq, *row) for row in attributes))
@@ -121,13 +126,14 @@ def remove_rows(connection: sqlite3.Connection, number: int, changed: int, ids: 
 def index_rows(connection: sqlite3.Connection, where: str, values: Sequence[Any]) -> list[Row]:
     """Return what the index needs to know of the rows ``m`` that a condition holds for."""
     found = connection.execute(
-        "SELECT m.seq, m.user_id, m.agent_id, m.run_id, m.created, m.expires, m.turn, m.dense, v.vector, v.tokens"
+        "SELECT m.seq, m.user_id, m.agent_id, m.run_id, m.created, m.expires, m.turn, m.dense, v.vector, v.tokens,"
+        " v.traits, v.late"
         f" FROM memories m JOIN vectors v ON v.seq = m.seq WHERE {where}",
         values,
     )
     return [
-        Row(seq, Scope(user, agent, run), created, expires, bool(turn), bool(dense), vector, words)
-        for seq, user, agent, run, created, expires, turn, dense, vector, words in found
+        Row(seq, Scope(user, agent, run), created, expires, bool(turn), bool(dense), vector, words, traits, late or b"")
+        for seq, user, agent, run, created, expires, turn, dense, vector, words, traits, late in found
     ]
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 
 from mem0.storage import Migration
+from mem0.traits import Traits
 from mem0.vector_stores.sqlite_check import checksum
 from mem0.vector_stores.sqlite_filters import CREATE_ATTRIBUTES
 
@@ -76,7 +78,20 @@ def _add_checksums(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE vectors SET checksum = mem0_checksum(vector)")
 
 
+def _add_traits(connection: sqlite3.Connection) -> None:
+    # Rows that are there have no vectors of tokens; the search compares their texts' own vectors instead.
+    connection.execute("ALTER TABLE vectors ADD COLUMN traits BLOB")
+    connection.execute("ALTER TABLE vectors ADD COLUMN late BLOB")
+    connection.create_function(
+        "mem0_traits", 1, lambda payload: Traits.of(json.loads(payload)).to_bytes(), deterministic=True
+    )
+    connection.execute(
+        "UPDATE vectors SET traits = (SELECT mem0_traits(m.payload) FROM memories m WHERE m.seq = vectors.seq)"
+    )
+
+
 MIGRATIONS = (
     Migration("collections, memories, vectors, attributes", _create),
     Migration("checksums of vectors", _add_checksums),
+    Migration("traits of texts, and vectors of their tokens", _add_traits),
 )

@@ -16,7 +16,7 @@ from mem0.testing import DeterministicEmbedding, FailingVectorStore, StoreCall, 
 
 Main = Callable[[], Coroutine[Any, Any, None]]
 
-VERBS = ["add", "delete", "delete_all", "get", "get_all", "history", "reset", "search", "update", "close"]
+VERBS = ["add", "context", "delete", "delete_all", "get", "get_all", "history", "reset", "search", "update", "close"]
 
 
 class Gate(DeterministicEmbedding):

@@ -147,6 +147,8 @@ def test_an_older_file_is_given_checksums(path: Path) -> None:
     damaged(
         path,
         ("ALTER TABLE vectors DROP COLUMN checksum", ()),
+        ("ALTER TABLE vectors DROP COLUMN traits", ()),
+        ("ALTER TABLE vectors DROP COLUMN late", ()),
         ("ALTER TABLE history DROP COLUMN payload", ()),
         ("DELETE FROM mem0_migrations WHERE number > 1", ()),
     )

@@ -295,10 +295,10 @@ class TestBundledEmbedder:
         )
         assert FACT in found[0]["memory"]
         assert found[0]["explain"]["cut"] is True
-        assert found[0]["explain"]["found_by"] == "keyword"
+        assert found[0]["explain"]["legs"]["keyword"] > found[1]["explain"]["legs"]["keyword"]
         assert found[1]["explain"]["cut"] is False
 
     def test_meaning_without_a_common_word_is_found(self, bundled: Memory) -> None:
         found = bundled.search("pets", user_id="en", explain=True)
-        assert found[0]["explain"]["found_by"] == "dense"
+        assert found[0]["explain"]["found_by"] == "late"
         assert found[0]["explain"]["legs"]["keyword"] == 0

@@ -133,7 +133,10 @@ def test_a_newer_file_is_refused_and_left_as_it_is(tmp_path: Path, component: st
         ),
     }
     for what, open_it in opens.items():
-        with pytest.raises(StorageVersionError, match=f"{path}.*{component} schema is number 3.*knows 2"):
+        known = {"store": 3, "history": 2}[component]
+        with pytest.raises(
+            StorageVersionError, match=f"{path}.*{component} schema is number {known + 1}.*knows {known}"
+        ):
             open_it()
         assert path.read_bytes() == content, what
         assert [found.name for found in tmp_path.iterdir()] == ["m.db"], what

@@ -26,6 +26,7 @@ from mem0.vector_stores.sqlite_index import Index, Legs, Row
 
 DAY = 24 * 3600.0
 DIMS = 6
+LEGS = [name for name in Legs._fields if name != "seqs"]
 
 
 # -- naive versions ---------------------------------------------------------------------------------
@@ -53,19 +54,19 @@ def cosine(one: Sequence[float], other: Sequence[float]) -> float:
     return float(np.dot(one, other) / (np.linalg.norm(one) * np.linalg.norm(other)))
 
 
-def neighbours(row: Plain, rows: Sequence[Plain]) -> list[Plain]:
-    """The two turns before and after, in order of insertion, each link no longer than a day."""
+def neighbours(row: Plain, rows: Sequence[Plain]) -> list[tuple[Plain, float]]:
+    """The two turns before and after, in order of insertion, each link no longer than a day, and what they count."""
     if not row.turn:
         return []
     line = sorted((other for other in rows if other.turn and other.scope == row.scope), key=lambda other: other.seq)
     at, found = line.index(row), []
     for step in (-1, 1):
         here = at
-        for _ in range(2):
+        for share in (0.9, 0.8):
             there = here + step
             if not 0 <= there < len(line) or abs(line[there].created - line[here].created) > DAY:
                 break
-            found.append(line[there])
+            found.append((line[there], share))
             here = there
     return found
 
@@ -107,10 +108,13 @@ def judged(rows: Sequence[Plain], question: str, vector: Sequence[float] | None)
             "similarity": similarity[row.seq],
             "dense": known[row.seq] if row.dense and vector is not None else nothing,
             "keyword": keyword[row.seq],
-            "near_dense": nothing
-            if vector is None
-            else (known[row.seq] + sum(known[other.seq] for other in near)) / (len(near) + 1),
-            "near_keyword": keyword[row.seq] * 0 + sum(keyword[other.seq] for other in near) / 4,
+            "late": nothing,
+            "near_late": nothing,
+            "session_late": nothing,
+            "near_keyword": keyword[row.seq] * 0
+            + max((keyword[other.seq] * share for other, share in near), default=0),
+            "speaker": 0.0,
+            "time": nothing,
         }
     return found
 
@@ -118,7 +122,7 @@ def judged(rows: Sequence[Plain], question: str, vector: Sequence[float] | None)
 def check_legs(legs: Legs, rows: Sequence[Plain], question: str, vector: Sequence[float] | None) -> None:
     wanted = judged(rows, question, vector)
     assert legs.seqs.tolist() == sorted(wanted)
-    for name in ("similarity", "dense", "keyword", "near_dense", "near_keyword"):
+    for name in LEGS:
         expected = [wanted[seq][name] for seq in legs.seqs.tolist()]
         assert getattr(legs, name).tolist() == pytest.approx(expected, abs=2e-5, nan_ok=True), name
 
@@ -135,8 +139,7 @@ def index_of(rows: Sequence[Plain]) -> Index:
 
 def weight_of(heard: dict[str, float]) -> float:
     """The order, as the documentation tells it."""
-    near = min(heard["near_keyword"], 0.4) * (1 - heard["keyword"])
-    return sum(WEIGHTS[name] * value for name, value in {**heard, "near_keyword": near}.items())
+    return sum(WEIGHTS[name] * value for name, value in heard.items())
 
 
 def legs_of(index: Index, question: str, vector: Sequence[float] | None = None, scope: Scope = ANYONE) -> Legs:
@@ -206,7 +209,7 @@ def test_the_identical_text_scores_one_and_no_more() -> None:
 
 def test_a_question_without_words_or_vector_says_nothing() -> None:
     legs = legs_of(index_of(turns(["a", "b"])), "?!", None)
-    for name in ("similarity", "dense", "keyword", "near_dense", "near_keyword"):
+    for name in ("similarity", "dense", "late", "keyword", "near_late", "near_keyword", "session_late"):
         assert np.isnan(getattr(legs, name)).all(), name
 
 
@@ -221,8 +224,6 @@ def test_rows_whose_script_is_unknown_have_no_dense_leg() -> None:
     rows[1].dense = False
     legs = legs_of(index_of(rows), "a", [1.0] * DIMS)
     assert np.isnan(legs.dense).tolist() == [False, True, False]
-    assert not np.isnan(legs.near_dense).any()
-    assert legs.near_dense.tolist() == pytest.approx([2 / 3, 2 / 3, 2 / 3])
 
 
 WORDS = ["tea", "coffee", "Lisbon", "cat", "dog", "the", "and", "running", "runs", "茶", "猫咪", "Käse", "C++", "5"]

@@ -188,7 +188,9 @@ def settle(plan: Plan, steps: Sequence[Step], outcomes: Sequence[Outcome]) -> li
         elif change.event == "UPDATE" and outcome.status == "missing":
             # What was said is still true, only there is nothing left to replace.
             added = plan.said.new(change.payload["data"], actor_id=change.payload.get("actor_id"))
-            settled.append(replace(step, change=replace(added, vector=change.vector), previous=None))
+            settled.append(
+                replace(step, change=replace(added, vector=change.vector, tokens=change.tokens), previous=None)
+            )
         elif change.event == "DELETE" and outcome.status == "missing":
             continue  # somebody else deleted it
         elif outcome.status == "stale":

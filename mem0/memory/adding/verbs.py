@@ -174,9 +174,14 @@ def _neighbourhoods(texts: Sequence[Sequence[str]], reading: Reading, said: Said
     for group in asked:
         ranked: list[list[Record]] = []
         for probe in group:
-            known = embedded.vectors is not None and embedded.understood[at]
-            vector = embedded.vectors[at] if known and embedded.vectors is not None else None
-            query = Query(reading.scope, probe, vector, MOST_OFFERED, reading.filters, said.now)
+            query = Query(
+                reading.scope,
+                probe,
+                limit=MOST_OFFERED,
+                filters=reading.filters,
+                alive_at=said.now,
+                **embedded.asked(at),
+            )
             candidates = yield Find(query)
             rows = yield Fetch(ranking.rank(candidates, MOST_OFFERED, None).keys)
             ranked.append([row for row in rows if row is not None])
@@ -277,7 +282,6 @@ def _same(some: list[Step], others: list[Step]) -> bool:
 
 def _with_vectors(steps: list[Step], embedded: Embedded) -> list[Step]:
     """Give each step that has a text its vector, in order."""
-    assert embedded.vectors is not None
     places = itertools.count()
     made = []
     for step in steps:
@@ -285,7 +289,7 @@ def _with_vectors(steps: list[Step], embedded: Embedded) -> list[Step]:
         if change.event != "DELETE":
             at = next(places)
             payload = payloads.with_notes(change.payload, understood=embedded.understood[at], cut=embedded.cut[at])
-            step = replace(step, change=replace(change, payload=payload, vector=embedded.vectors[at]))
+            step = replace(step, change=replace(change, payload=payload, **embedded.stored(at)))
         made.append(step)
     return made
 
