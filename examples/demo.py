@@ -38,8 +38,14 @@ WRONG_CHAT = 165
 
 # What found a memory, in words: its own words, its own meaning, or those of the turns around it.
 LEGS = {
-    "keyword": "words", "near_keyword": "words near", "dense": "meaning", "late": "each word",
-    "near_late": "said near", "session_late": "same talk", "speaker": "speaker", "time": "its time",
+    "keyword": "words",
+    "near_keyword": "words near",
+    "dense": "meaning",
+    "late": "each word",
+    "near_late": "said near",
+    "session_late": "same talk",
+    "speaker": "speaker",
+    "time": "its time",
 }
 
 

@@ -256,12 +256,11 @@ class TestEstimate:
     def test_it_does_not_underestimate_ordinary_english(self) -> None:
         """Held against the bundled WordPiece on the prose of the documentation, which is dense with names and signs."""
         tokenizers = pytest.importorskip("tokenizers")
-        root = Path(mem0.__file__).parent
-        tokenizer = tokenizers.Tokenizer.from_file(str(root / "embeddings/minilm/tokenizer.json"))
+        tokenizer = tokenizers.Tokenizer.from_file(str(Path(mem0.__file__).parent / "embeddings/minilm/tokenizer.json"))
         tokenizer.no_truncation()
         tokenizer.no_padding()
         sentences = []
-        for page in sorted((root.parent / "docs").glob("*.md")):
+        for page in sorted((Path(__file__).resolve().parents[2] / "docs").glob("*.md")):
             prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
             for paragraph in re.split(r"\n\s*\n", prose):
                 if not paragraph.lstrip().startswith(("|", "#", "<!--")):
