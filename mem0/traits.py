@@ -70,7 +70,7 @@ class About(NamedTuple):
     @classmethod
     def of(cls, question: str, periods: Sequence[tuple[float, float]] = ()) -> About:
         """Return what a question is about."""
-        return cls(frozenset(tokens(question)), in_first_person(question), periods)
+        return cls(frozenset(tokens(question)), _FIRST_PERSON.search(question) is not None, periods)
 
     def speaker_leg(self, speakers: NDArray[np.uint32], by_user: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Return 1 for what was said by whom a question names, or by the user where it says "I"; else 0.
@@ -95,11 +95,6 @@ class About(NamedTuple):
         for start, end in self.periods:
             inside |= (created >= start) & (created < end)
         return inside.astype(np.float32)
-
-
-def in_first_person(question: str) -> bool:
-    """Tell whether a question is about whoever asks it."""
-    return _FIRST_PERSON.search(question) is not None
 
 
 @lru_cache(maxsize=1024)

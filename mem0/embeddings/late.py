@@ -36,14 +36,14 @@ class Basis(NamedTuple):
 
     def small(self, vectors: Floats) -> NDArray[np.int8]:
         """Return token vectors ``[tokens, dims]`` as int8 ``[tokens, size]``, each of length 1 before rounding."""
-        centered = _of_length_one(vectors) - self.center
-        rounded = np.rint(_of_length_one(centered @ self.directions) * _FULL)
+        centered = of_length_one(vectors) - self.center
+        rounded = np.rint(of_length_one(centered @ self.directions) * _FULL)
         return rounded.astype(np.int8)
 
 
 def fitted(vectors: Floats, size: int) -> Basis:
     """Return the basis of some token vectors ``[tokens, dims]``."""
-    known = _of_length_one(vectors)
+    known = of_length_one(vectors)
     center: Floats = known.mean(axis=0)
     covariance = (known - center).T @ (known - center)
     _, directions = np.linalg.eigh(covariance.astype(np.float64))
@@ -68,7 +68,8 @@ def write(path: Path, basis: Basis) -> None:
     np.save(path, np.vstack((basis.center, basis.directions.T)).astype(np.float16), allow_pickle=False)
 
 
-def _of_length_one(vectors: NDArray[Any]) -> Floats:
+def of_length_one(vectors: NDArray[Any]) -> Floats:
+    """Return vectors ``[rows, dims]`` at length 1; one without a length stays as it is."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     normalized: Floats = vectors / np.maximum(length, np.finfo(np.float32).tiny)
     return normalized

@@ -151,7 +151,7 @@ class OnnxEmbedding(EmbeddingBase):
         model = self._model()
         encodings = [model.tokenize(text) for text in texts]
         matrix = np.empty((len(texts), model.dims), dtype=np.float32)
-        for batch in self._batches(encodings):
+        for batch in _batches(encodings, self.config.batch_size):
             matrix[batch] = model.sentences([encodings[index].ids for index in batch])
         return matrix
 
@@ -164,18 +164,12 @@ class OnnxEmbedding(EmbeddingBase):
         matrix = np.empty((len(texts), model.dims), dtype=np.float32)
         tokens: list[Any] = [None] * len(texts)
         basis = _basis(self._basis_file)
-        for batch in self._batches(encodings):
+        for batch in _batches(encodings, self.config.batch_size):
             vectors, states = model.both([encodings[index].ids for index in batch])
             matrix[batch] = vectors
             for index, state in zip(batch, states, strict=True):
                 tokens[index] = _kept(_looked_at(texts[index], self.config.max_tokens), encodings[index], state, basis)
         return matrix, tokens
-
-    def _batches(self, encodings: Sequence[Any]) -> Iterator[list[int]]:
-        tokens = [encoding.ids for encoding in encodings]
-        # Texts of like length share a batch, so that little of it is padding.
-        order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
-        return _batches(order, tokens, self.config.batch_size)
 
     def embed_tokens(self, texts: Sequence[str]) -> list[TokenStates]:
         """Return the vector of every token of every text, in order."""
@@ -294,10 +288,7 @@ class _Model:
         else:
             (hidden,), mask = self._run(batch, self.token_output)
             vectors = hidden[:, 0] if self._config.pooling == "cls" else (hidden * mask[..., None]).sum(1)
-        vectors = vectors.astype(np.float32)  # some models are float16
-        length = np.linalg.norm(vectors, axis=1, keepdims=True)
-        normalized: NDArray[np.float32] = vectors / np.maximum(length, np.finfo(np.float32).tiny)
-        return normalized
+        return late.of_length_one(vectors.astype(np.float32))  # some models are float16
 
     def both(self, batch: Sequence[Sequence[int]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the vectors ``[texts, dims]`` of tokenized texts, and those of their tokens, padding included."""
@@ -356,11 +347,13 @@ def _basis(path: Path) -> late.Basis:
     return late.read(path)
 
 
-def _batches(order: Sequence[int], tokens: Sequence[Sequence[int]], size: int) -> Iterator[list[int]]:
-    """Cut an order by rising length into batches of at most ``size`` texts and so many tokens."""
+def _batches(encodings: Sequence[Any], size: int) -> Iterator[list[int]]:
+    """Yield the places of tokenized texts, at most ``size`` and so many tokens at a time."""
+    # Texts of like length share a batch, so that little of it is padding.
+    lengths = [len(encoding.ids) for encoding in encodings]
     batch: list[int] = []
-    for index in order:
-        if batch and (len(batch) == size or (len(batch) + 1) * len(tokens[index]) > _TOKENS_PER_BATCH):
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and (len(batch) == size or (len(batch) + 1) * lengths[index] > _TOKENS_PER_BATCH):
             yield batch
             batch = []
         batch.append(index)

@@ -267,7 +267,7 @@ class MemoryCore(MemoryBase):
             limit=inputs.limit_of(limit, top_k),
             threshold=inputs.threshold_of(threshold),
             explain=explain,
-            periods=when.asked(query, self._parts.clock()).periods,
+            periods=when.periods(query, self._parts.clock()),
             alive_at=self._alive_at(show_expired),
         )
 

@@ -326,8 +326,9 @@ def circumstances(query: Query, rows: Sequence[Record]) -> dict[str, NDArray[np.
 
     traits = [Traits.of(row.payload) for row in rows]
     speakers = np.array([one.speaker for one in traits], dtype=np.uint32).reshape(-1, 2)
-    legs = {"speaker": query.about.speaker_leg(speakers, np.array([one.by_user for one in traits], dtype=bool))}
-    time = query.about.time_leg(np.array([said_at(row.payload) for row in rows], dtype=np.float64))
+    about = query.about
+    legs = {"speaker": about.speaker_leg(speakers, np.array([one.by_user for one in traits], dtype=bool))}
+    time = about.time_leg(np.array([said_at(row.payload) for row in rows], dtype=np.float64))
     return legs if time is None else {**legs, "time": time}
 
 

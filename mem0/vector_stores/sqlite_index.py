@@ -44,9 +44,6 @@ _LONGEST_SILENCE = 3 * 3600.0
 _GATHER_BELOW = 0.25
 
 
-_NO_TRAITS = Traits((0, 0), by_user=False).to_bytes()
-
-
 class Row(NamedTuple):
     """What the index needs to know of one stored memory."""
 
@@ -58,8 +55,8 @@ class Row(NamedTuple):
     dense: bool
     vector: bytes
     tokens: bytes
-    traits: bytes = _NO_TRAITS
-    late: bytes = b""
+    traits: bytes
+    late: bytes
 
 
 class Legs(NamedTuple):
@@ -230,6 +227,28 @@ def _grown(array: Any, used: int, capacity: int) -> Any:
     return larger
 
 
+def _lengths(ends: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many entries each row has in an array that holds those of all rows, one behind the other.
+
+    Args:
+        ends: Where those of each row end.
+        rows: Which rows.
+    """
+    lengths: NDArray[np.int64] = ends[rows] - _starts(ends, rows)
+    return lengths
+
+
+def _starts(ends: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.where(rows > 0, ends[rows - 1], 0)
+
+
+def _places(ends: NDArray[np.int64], rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where the entries of some rows stand, one row behind the other, and how many each has."""
+    lengths = _lengths(ends, rows)
+    before = np.cumsum(lengths) - lengths
+    return np.repeat(_starts(ends, rows) - before, lengths) + np.arange(int(lengths.sum())), lengths
+
+
 class View:
     """One scope's rows: where they are in the index, their words, and which turns stand side by side."""
 
@@ -262,11 +281,8 @@ class View:
         return 2000 + len(self.rows) * 100 + len(self.tokens) * 10
 
     def _read_tokens(self, index: Index) -> None:
-        ends = index.token_end[: index.size]
-        starts = np.concatenate(([0], ends[:-1]))[self.rows] if index.size else ends
-        lengths = ends[self.rows] - starts
-        before = np.cumsum(lengths) - lengths
-        self.tokens = index.tokens[np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))]
+        places, lengths = _places(index.token_end, self.rows)
+        self.tokens = index.tokens[places]
         self.low_halves = (self.tokens & 0xFFFF).astype(np.uint16)
         self.owner = np.repeat(np.arange(len(self.rows), dtype=np.int32), lengths)
         self.lengths = lengths.astype(np.float32)
@@ -300,7 +316,7 @@ class View:
         vector: Floats | None,
         question: Question,
         keep: NDArray[np.bool_] | None,
-        about: About | None = None,
+        about: About,
         words: TokenVectors | None = None,
     ) -> Legs:
         """Score every row of the scope, and of these return the ones to keep.
@@ -329,7 +345,6 @@ class View:
                 # What is outside the pool, or was stored without its tokens, is judged by its vector as a whole.
                 late = np.where(np.isnan(late), known, late)
                 near_late, session_late = self._around(late), self._in_session(late)
-        about = about or About(frozenset(), first_person=False, periods=())
         time = about.time_leg(self.created)
         found = Legs(
             *(self.seqs, similarity, dense, late, keyword, near_late, near_keyword, session_late),
@@ -349,21 +364,17 @@ class View:
         found = np.full(len(self.rows), np.nan, dtype=np.float32)
         pool = self._pool(dense, keyword, near_keyword)
         size = words.vectors.shape[1]
-        ends = index.late_end[: index.size]
-        starts = np.concatenate(([0], ends[:-1]))[self.rows[pool]] if index.size else ends
-        lengths = ends[self.rows[pool]] - starts
-        usable = (lengths > 0) & (lengths % size == 0)
-        pool, starts, lengths = pool[usable], starts[usable], lengths[usable]
+        lengths = _lengths(index.late_end, self.rows[pool])
+        pool = pool[(lengths > 0) & (lengths % size == 0)]
         if not len(pool):
             return found
-        before = np.cumsum(lengths) - lengths
-        numbers = index.late[np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))]
-        vectors = numbers.reshape(-1, size).astype(np.float32)
+        places, lengths = _places(index.late_end, self.rows[pool])
+        vectors = index.late[places].reshape(-1, size).astype(np.float32)
         asked = words.vectors.astype(np.float32)
         # Rounding to 8 bits leaves lengths a little off 1.
         asked /= np.linalg.norm(asked, axis=1, keepdims=True).clip(1)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True).clip(1)
-        closest = np.maximum.reduceat(vectors @ asked.T, before // size, axis=0)
+        closest = np.maximum.reduceat(vectors @ asked.T, (np.cumsum(lengths) - lengths) // size, axis=0)
         found[pool] = (closest @ self._importance(words.words)).clip(0, 1)
         return found
 
@@ -380,9 +391,7 @@ class View:
             (tokens(word) or [0])[0] if len(word) > 1 or not word.isascii() or word.isdigit() else 0 for word in words
         ]
         known, place = np.unique(np.array(hashes, dtype=np.uint32), return_inverse=True)
-        holding = np.count_nonzero(self._times(known), axis=1)
-        idf = np.log1p((len(self.rows) - holding + 0.5) / (holding + 0.5)).astype(np.float32)
-        counts = np.where(known == 0, np.float32(0), idf)[place]
+        counts = np.where(known == 0, np.float32(0), self._idf(self._times(known)))[place]
         total = counts.sum()
         return counts / total if total > 0 else np.full(len(words), 1 / len(words), dtype=np.float32)
 
@@ -420,12 +429,17 @@ class View:
         for first in range(0, len(words), at_once):
             some, own = words[first : first + at_once], own_times[first : first + at_once]
             times = self._times(some)
-            holding = np.count_nonzero(times, axis=1)
-            idf = np.log1p((count - holding + 0.5) / (holding + 0.5)).astype(np.float32)
+            idf = self._idf(times)
             scores += idf @ (times / (times + norm))
             perfect += float((idf * own / (own + own_norm)).sum())
         best: Floats = np.minimum(scores / np.float32(perfect), 1).astype(np.float32)
         return best
+
+    def _idf(self, times: Floats) -> Floats:
+        """Return how rare each word is among the rows, given how often each of them holds it."""
+        holding = np.count_nonzero(times, axis=1)
+        rarity: Floats = np.log1p((len(self.rows) - holding + 0.5) / (holding + 0.5)).astype(np.float32)
+        return rarity
 
     def _times(self, words: NDArray[np.uint32]) -> Floats:
         """Return how often each row holds each word: a line for each word, which must be sorted."""

@@ -89,8 +89,6 @@ def put_row(connection: sqlite3.Connection, collection: Collection, changed: int
             " payload, collection, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*columns, collection.number, change.id),
         ).lastrowid
-        raw = vector.tobytes()
-        connection.execute(_PUT_VECTOR, (seq, raw, words, checksum(raw), traits, late))
     else:
         (seq,) = present
         connection.execute(
@@ -98,12 +96,12 @@ def put_row(connection: sqlite3.Connection, collection: Collection, changed: int
             " turn = ?, dense = ?, changed = ?, payload = ? WHERE seq = ?",
             (*columns, seq),
         )
-        if vector is None:
-            connection.execute("UPDATE vectors SET tokens = ?, traits = ? WHERE seq = ?", (words, traits, seq))
-        else:
-            raw = vector.tobytes()
-            connection.execute(_PUT_VECTOR, (seq, raw, words, checksum(raw), traits, late))
         connection.execute("DELETE FROM attributes WHERE memory = ?", (seq,))
+    if vector is None:
+        connection.execute("UPDATE vectors SET tokens = ?, traits = ? WHERE seq = ?", (words, traits, seq))
+    else:
+        raw = vector.tobytes()
+        connection.execute(_PUT_VECTOR, (seq, raw, words, checksum(raw), traits, late))
     if attributes := attribute_rows(payload):
         connection.executemany(INSERT_ATTRIBUTE, ((seq, *row) for row in attributes))
 

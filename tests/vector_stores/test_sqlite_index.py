@@ -19,6 +19,7 @@ from mem0 import Memory, text
 from mem0.memory.ranking import WEIGHTS
 from mem0.testing import DeterministicEmbedding, FrozenClock, memory
 from mem0.times import moment
+from mem0.traits import About, Traits
 from mem0.types import ANYONE, Scope
 from mem0.vector_stores import sqlite_index, sqlite_rows
 from mem0.vector_stores.sqlite import SQLiteVectorStore
@@ -26,6 +27,7 @@ from mem0.vector_stores.sqlite_index import Index, Legs, Row
 
 DAY = 24 * 3600.0
 DIMS = 6
+NOBODY = Traits((0, 0), by_user=False).to_bytes()
 LEGS = [name for name in Legs._fields if name != "seqs"]
 
 
@@ -47,7 +49,7 @@ class Plain:
     def row(self) -> Row:
         vector = np.array(self.vector, dtype="<f4").tobytes()
         words = np.array(text.tokens(self.text), dtype="<u4").tobytes()
-        return Row(self.seq, self.scope, self.created, None, self.turn, self.dense, vector, words)
+        return Row(self.seq, self.scope, self.created, None, self.turn, self.dense, vector, words, NOBODY, b"")
 
 
 def cosine(one: Sequence[float], other: Sequence[float]) -> float:
@@ -144,7 +146,7 @@ def weight_of(heard: dict[str, float]) -> float:
 
 def legs_of(index: Index, question: str, vector: Sequence[float] | None = None, scope: Scope = ANYONE) -> Legs:
     asked = None if vector is None else np.array(vector, dtype=np.float32)
-    return index.view(scope).legs(index, asked, text.question(question), None)
+    return index.view(scope).legs(index, asked, text.question(question), None, About.of(question))
 
 
 def turns(texts: Sequence[str], created: Sequence[float] | None = None, **scope: str) -> list[Plain]:
@@ -268,7 +270,7 @@ def test_only_what_is_kept_is_returned_but_all_are_neighbours() -> None:
     rows = turns(["a", "needle", "b"])
     index = index_of(rows)
     keep = np.array([True, False, False])
-    legs = index.view(Scope()).legs(index, None, text.question("needle"), keep)
+    legs = index.view(Scope()).legs(index, None, text.question("needle"), keep, About.of("needle"))
     assert legs.seqs.tolist() == [1]
     assert legs.near_keyword[0] > 0
 
