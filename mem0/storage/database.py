@@ -199,6 +199,12 @@ class Database:
         with self._guard:
             idle, self._idle = self._idle, []
         for connection in idle:
+            self._close_one(connection)
+
+    def _close_one(self, connection: _Connection) -> None:
+        # One at a time: the last to close empties the log into the file and removes it, and of two that close at
+        # the same moment each takes the other for one that stays.
+        with self._guard:
             connection.close()
 
     # -- connections --------------------------------------------------------------------------------
@@ -246,7 +252,7 @@ class Database:
             connection.rollback()
         except BaseException:
             if not self.in_memory:
-                connection.close()
+                self._close_one(connection)
             raise
         if self.in_memory:
             return
@@ -254,7 +260,7 @@ class Database:
             if not self._closed:
                 self._idle.append(connection)
                 return
-        connection.close()
+        self._close_one(connection)
 
     # -- waiting for others -------------------------------------------------------------------------
 
