@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from mem0.memory.payloads import fingerprint_of, notes_fit, version
 from mem0.times import expires_at
-from mem0.types import Change, Outcome, Record, Scope, own_notes
+from mem0.types import Change, Outcome, Record, Scope
 
 
 def decide(
@@ -41,7 +41,11 @@ def decide(
         other = None
         # A memory that keeps its text does not become what another one says, though there may be one: of two that say
         # the same, each may hold for a time of its own.
-        keeps_text = change.event == "UPDATE" and present is not None and _fingerprint(present) == mark
+        keeps_text = (
+            change.event == "UPDATE"
+            and present is not None
+            and present.payload.get("data") == change.payload.get("data")
+        )
         if mark is not None and not keeps_text:
             same = [row for row in holders.get(mark, ()) if row.id not in changing]
             same += [row for row in (added.get(mark),) if row is not None and after[row.id] is row]
@@ -78,10 +82,6 @@ def by_fingerprint(rows: Iterable[Record]) -> dict[str, list[Record]]:
     for row in filter(lambda row: notes_fit(row.payload), rows):
         found.setdefault(row.payload["_mem0"]["fingerprint"], []).append(row)
     return found
-
-
-def _fingerprint(row: Record) -> str | None:
-    return own_notes(row.payload).get("fingerprint") if notes_fit(row.payload) else None
 
 
 def _outlasts(row: Record, change: Change, now: float) -> bool:

@@ -185,6 +185,13 @@ class TestRefused:
         assert m.get(tea["id"]) == tea
         assert len(m.history(tea["id"])) == 1
 
+    def test_the_text_of_another_memory_that_differs_from_its_own_in_signs_only(self, m: Memory) -> None:
+        (ending,) = m.add("It rains.", user_id="alice", expiration_date="2031-01-01")
+        (lasting,) = m.add("it rains", user_id="alice")
+        with pytest.raises(DuplicateMemoryError, match=lasting["id"]):
+            m.update(ending["id"], "it rains")
+        assert m.update(ending["id"], "It rains.", {"stars": 1})["metadata"] == {"stars": 1}
+
     def test_the_same_text_of_another_identity_is_no_matter(self, m: Memory, tea: MemoryDict) -> None:
         m.add({"role": "assistant", "content": "Alice owns a dog"}, user_id="alice")
         assert m.update(tea["id"], "Alice owns a dog")["memory"] == "Alice owns a dog"
