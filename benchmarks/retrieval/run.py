@@ -25,7 +25,7 @@ from datasets import UNANSWERABLE, Conversation, Question, read
 from numpy.typing import NDArray
 
 from mem0 import Memory
-from mem0.memory import ranking
+from mem0 import legs as weighed
 from mem0.memory.packing import estimated_tokens
 
 CUTS = (5, 10, 20, 50)
@@ -95,12 +95,12 @@ def asked(memory: Memory, conversations: Sequence[Conversation]) -> list[Asked]:
 @contextmanager
 def without(*legs: str) -> Iterator[None]:
     """Search without some legs until the block ends."""
-    before = ranking.WEIGHTS
-    ranking.WEIGHTS = {name: weight for name, weight in before.items() if name not in legs}
+    before = weighed.FINE, weighed.COARSE
+    weighed.FINE, weighed.COARSE = ({name: some[name] for name in some if name not in legs} for some in before)
     try:
         yield
     finally:
-        ranking.WEIGHTS = before
+        weighed.FINE, weighed.COARSE = before
 
 
 def interval(values: NDArray[Any]) -> NDArray[Any]:
@@ -155,7 +155,7 @@ def measured(path: Path, options: argparse.Namespace, config: Mapping[str, Any])
         print(f"\n{path.name}: {count} turns, {1000 * (time.process_time() - started) / count:.1f} ms CPU an add")
         found = asked(memory, conversations)
         print(*table(found), sep="\n")
-        for legs in [*options.without, *(list(ranking.WEIGHTS) if options.ablate else [])]:
+        for legs in [*options.without, *(list({**weighed.FINE, **weighed.COARSE}) if options.ablate else [])]:
             with without(*legs.split(",")):
                 print(f"{'without ' + legs:<32}  {compared(found, asked(memory, conversations))}")
 

@@ -5,29 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mem0 import legs
 from mem0.types import own_notes
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from mem0.vector_stores.base import Candidates
-
-#: How much each leg counts in the order of results; one that did not run counts nothing.  Fitted to two kinds of
-#: conversation at once, see ``benchmarks/retrieval``.
-WEIGHTS: Mapping[str, float] = {
-    "late": 1.0,
-    "near_late": 0.7,
-    "session_late": 0.7,
-    "dense": 0.4,
-    "keyword": 0.6,
-    "near_keyword": 0.6,
-    "speaker": 0.2,
-    "time": 0.4,
-}
-
-#: The legs that look at the memory itself and are near 0 where it has nothing in common; their mean is the score.
-_OWN = ("dense", "keyword")
 
 
 class Ranked(NamedTuple):
@@ -63,11 +45,8 @@ def rank(candidates: Candidates, limit: int, threshold: float | None) -> Ranked:
     count = len(candidates.keys)
     if not count:
         return Ranked([], [], [], 0)
-    legs = candidates.legs
-    order = np.zeros(count, dtype=np.float32)
-    for share in _shares(legs).values():
-        order += share
-    own = np.stack([legs[name] for name in _OWN if name in legs])
+    order = legs.order(candidates.legs, count)
+    own = np.stack([candidates.legs[name] for name in legs.OWN if name in candidates.legs])
     silent = np.isnan(own)
     said = (len(own) - silent.sum(axis=0)).clip(1)
     scores = (np.fmax(own, 0).sum(axis=0) / said).clip(0, 1).astype(np.float32)
@@ -82,13 +61,6 @@ def rank(candidates: Candidates, limit: int, threshold: float | None) -> Ranked:
     return Ranked(best.tolist(), candidates.pick(best), scores[best].tolist(), count)
 
 
-def _shares(legs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-    """Return what each leg adds to the order of each candidate."""
-    import numpy as np
-
-    return {name: np.fmax(legs[name], 0) * np.float32(weight) for name, weight in WEIGHTS.items() if name in legs}
-
-
 def explanation(candidates: Candidates, position: int, payload: Mapping[str, Any]) -> dict[str, Any]:
     """Return what each leg said about one candidate, and what it weighed.
 
@@ -96,15 +68,17 @@ def explanation(candidates: Candidates, position: int, payload: Mapping[str, Any
     is the leg that contributed most; ``skipped`` says why a leg did not run at all; ``cut`` that the
     vector stands for only the beginning of a long text.
     """
-    legs: dict[str, float | None] = {}
+    scores: dict[str, float | None] = {}
     for name, values in candidates.legs.items():
         value = float(values[position])
-        legs[name] = None if value != value else value
-    shares = _shares({name: values[position : position + 1] for name, values in candidates.legs.items()})
-    best = max(shares, key=lambda name: float(shares[name][0]))
+        scores[name] = None if value != value else value
+    weights = legs.COARSE if scores.get("late") is None else legs.FINE
+    alone = {name: values[position : position + 1] for name, values in candidates.legs.items()}
+    shares = {name: float(share[0]) for name, share in legs.shares(alone, weights).items()}
+    best = max(shares, key=shares.__getitem__)
     return {
-        "legs": legs,
-        "found_by": best if shares[best][0] > 0 else None,
+        "legs": scores,
+        "found_by": best if shares[best] > 0 else None,
         "skipped": dict(candidates.skipped),
         "cut": bool(own_notes(payload).get("cut")),
     }

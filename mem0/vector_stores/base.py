@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from mem0.exceptions import ValidationError
 from mem0.filters import matches, parse_filters
 from mem0.times import expires_at, said_at
-from mem0.traits import About, Traits
+from mem0.traits import About, Noted, Traits
 from mem0.types import SCOPE_KEYS, Embedder, Record, Scope, own_notes
 
 if TYPE_CHECKING:
@@ -322,14 +322,8 @@ class VectorStoreBase(ABC):
 
 def circumstances(query: Query, rows: Sequence[Record]) -> dict[str, NDArray[np.float32]]:
     """Return the legs that look at who said what and when, for a store that has the rows at hand."""
-    import numpy as np
-
-    traits = [Traits.of(row.payload) for row in rows]
-    speakers = np.array([one.speaker for one in traits], dtype=np.uint32).reshape(-1, 2)
-    about = query.about
-    legs = {"speaker": about.speaker_leg(speakers, np.array([one.by_user for one in traits], dtype=bool))}
-    time = about.time_leg(np.array([said_at(row.payload) for row in rows], dtype=np.float64))
-    return legs if time is None else {**legs, "time": time}
+    payloads = [row.payload for row in rows]
+    return query.about.legs(Noted.of([Traits.of(one) for one in payloads], [said_at(one) for one in payloads]))
 
 
 def is_understood(payload: Mapping[str, Any]) -> bool:

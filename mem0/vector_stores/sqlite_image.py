@@ -17,7 +17,7 @@ from mem0.filters import parse_filters
 from mem0.storage import Database
 from mem0.types import Scope
 from mem0.vector_stores.base import Query, checked_vector
-from mem0.vector_stores.sqlite_index import Index, Legs
+from mem0.vector_stores.sqlite_index import Index
 from mem0.vector_stores.sqlite_rows import (
     Collection,
     chunks,
@@ -28,6 +28,7 @@ from mem0.vector_stores.sqlite_rows import (
     read_collection,
     scope_sql,
 )
+from mem0.vector_stores.sqlite_view import Legs
 
 
 class Image:

@@ -82,6 +82,10 @@ def _add_traits(connection: sqlite3.Connection) -> None:
     # Rows that are there have no vectors of tokens; the search compares their texts' own vectors instead.
     connection.execute("ALTER TABLE vectors ADD COLUMN traits BLOB")
     connection.execute("ALTER TABLE vectors ADD COLUMN late BLOB")
+    _note_traits(connection)
+
+
+def _note_traits(connection: sqlite3.Connection) -> None:
     connection.create_function(
         "mem0_traits", 1, lambda payload: Traits.of(json.loads(payload)).to_bytes(), deterministic=True
     )
@@ -94,4 +98,5 @@ MIGRATIONS = (
     Migration("collections, memories, vectors, attributes", _create),
     Migration("checksums of vectors", _add_checksums),
     Migration("traits of texts, and vectors of their tokens", _add_traits),
+    Migration("questions, rules and preferences among the traits", _note_traits),
 )

@@ -265,7 +265,7 @@ def test_what_only_words_find_has_its_similarity_too(store: Qdrant) -> None:
     found = store.candidates("c", Query(Scope("alice"), "zebra", array([1.0, 0.0]), 2))
     dense = {row.payload["data"]: float(score) for row, score in zip(found.keys, found.legs["dense"], strict=True)}
     assert dense["A zebra"] == pytest.approx(0.0, abs=1e-6)
-    assert set(found.legs) == {"similarity", "dense", "keyword", "speaker"}
+    assert set(found.legs) == {"similarity", "dense", "keyword", "speaker", "asks"}
 
 
 def test_a_long_question_is_bounded(store: Qdrant) -> None:

@@ -7,7 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
@@ -16,18 +16,20 @@ import numpy as np
 import pytest
 
 from mem0 import Memory, text
-from mem0.memory.ranking import WEIGHTS
+from mem0 import legs as weighed
 from mem0.testing import DeterministicEmbedding, FrozenClock, memory
 from mem0.times import moment
 from mem0.traits import About, Traits
-from mem0.types import ANYONE, Scope
-from mem0.vector_stores import sqlite_index, sqlite_rows
+from mem0.types import ANYONE, Scope, TokenVectors
+from mem0.vector_stores import sqlite_rows, sqlite_view
 from mem0.vector_stores.sqlite import SQLiteVectorStore
-from mem0.vector_stores.sqlite_index import Index, Legs, Row
+from mem0.vector_stores.sqlite_index import Index, Row
+from mem0.vector_stores.sqlite_view import Legs
 
-DAY = 24 * 3600.0
+HOUR = 3600.0
+DAY = 24 * HOUR
 DIMS = 6
-NOBODY = Traits((0, 0), by_user=False).to_bytes()
+NOBODY = Traits().to_bytes()
 LEGS = [name for name in Legs._fields if name != "seqs"]
 
 
@@ -45,11 +47,13 @@ class Plain:
     dense: bool
     vector: list[float]
     text: str
+    words: list[list[int]] = field(default_factory=list)  # vectors of tokens
 
     def row(self) -> Row:
         vector = np.array(self.vector, dtype="<f4").tobytes()
         words = np.array(text.tokens(self.text), dtype="<u4").tobytes()
-        return Row(self.seq, self.scope, self.created, None, self.turn, self.dense, vector, words, NOBODY, b"")
+        late = np.array(self.words, dtype=np.int8).tobytes()
+        return Row(self.seq, self.scope, self.created, None, self.turn, self.dense, vector, words, NOBODY, late)
 
 
 def cosine(one: Sequence[float], other: Sequence[float]) -> float:
@@ -73,12 +77,46 @@ def neighbours(row: Plain, rows: Sequence[Plain]) -> list[tuple[Plain, float]]:
     return found
 
 
+def session(row: Plain, rows: Sequence[Plain]) -> list[Plain]:
+    """The turns of a row's session: its own identity's, in order of insertion, no longer than three hours apart."""
+    if not row.turn:
+        return [row]
+    line = sorted((other for other in rows if other.turn and other.scope == row.scope), key=lambda other: other.seq)
+    parts: list[list[Plain]] = [[]]
+    for other in line:
+        if parts[-1] and abs(other.created - parts[-1][-1].created) > 3 * HOUR:
+            parts.append([])
+        parts[-1].append(other)
+    return next(part for part in parts if row in part)
+
+
+def met(row: Plain, word: Sequence[int]) -> float:
+    """How well a row meets one word of a question."""
+    return max((max(cosine(other, word), 0.0) ** 2 for other in row.words), default=0.0)
+
+
+def compared(row: Plain, rows: Sequence[Plain], asked: TokenVectors | None, dense: float) -> tuple[float, float]:
+    """What comparing word by word says of a row, and of it with its neighbours."""
+    if asked is None or not any(other.words for other in rows):
+        return math.nan, math.nan
+    holding = [sum(text.tokens(word)[0] in text.tokens(other.text) for other in rows) for word in asked.words]
+    idf = [math.log(1 + (len(rows) - held + 0.5) / (held + 0.5)) for held in holding]
+    late = window = 0.0
+    for word, counts in zip(asked.vectors.tolist(), idf, strict=True):
+        own = met(row, word)
+        late += own * counts / sum(idf)
+        near = [met(other, word) * share for other, share in neighbours(row, rows)]
+        window += max(own, *near, 0.0) * counts / sum(idf)
+    guess = 0.275 * dense + 0.094
+    return (late, window) if row.words else (max(guess, late), max(guess, window))
+
+
 def bm25(question: str, texts: Sequence[str]) -> list[float]:
     """Okapi BM25 of each text, as a share of what the question itself would score among them."""
     asked = text.question(question)
     if not asked.words:
         return [math.nan] * len(texts)
-    k1, b = sqlite_index._K1, sqlite_index._B
+    k1, b = sqlite_view._K1, sqlite_view._B
     documents = [Counter(text.tokens(each)) for each in texts]
     average = max(sum(sum(document.values()) for document in documents) / len(documents), 1.0)
 
@@ -95,7 +133,9 @@ def bm25(question: str, texts: Sequence[str]) -> list[float]:
     return [min(score(document, sum(document.values())) / perfect, 1.0) for document in documents]
 
 
-def judged(rows: Sequence[Plain], question: str, vector: Sequence[float] | None) -> dict[int, dict[str, float]]:
+def judged(
+    rows: Sequence[Plain], question: str, vector: Sequence[float] | None, asked: TokenVectors | None = None
+) -> dict[int, dict[str, float]]:
     """By seq, what each leg must say of each row."""
     nothing = math.nan
     keyword = dict(
@@ -106,23 +146,35 @@ def judged(rows: Sequence[Plain], question: str, vector: Sequence[float] | None)
     found = {}
     for row in rows:
         near = neighbours(row, rows)
+        late, window = compared(row, rows, None if vector is None else asked, known[row.seq])
         found[row.seq] = {
             "similarity": similarity[row.seq],
             "dense": known[row.seq] if row.dense and vector is not None else nothing,
             "keyword": keyword[row.seq],
-            "late": nothing,
-            "near_late": nothing,
-            "session_late": nothing,
+            "late": late,
+            "late_window": window,
+            "near_dense": nothing
+            if vector is None
+            else max((known[one.seq] * share for one, share in near), default=0),
+            "session_dense": nothing if vector is None else max(known[one.seq] for one in session(row, rows)),
             "near_keyword": keyword[row.seq] * 0
             + max((keyword[other.seq] * share for other, share in near), default=0),
             "speaker": 0.0,
             "time": nothing,
+            "asks": 0.0,
+            "standing": nothing,
         }
     return found
 
 
-def check_legs(legs: Legs, rows: Sequence[Plain], question: str, vector: Sequence[float] | None) -> None:
-    wanted = judged(rows, question, vector)
+def check_legs(
+    legs: Legs,
+    rows: Sequence[Plain],
+    question: str,
+    vector: Sequence[float] | None,
+    asked: TokenVectors | None = None,
+) -> None:
+    wanted = judged(rows, question, vector, asked)
     assert legs.seqs.tolist() == sorted(wanted)
     for name in LEGS:
         expected = [wanted[seq][name] for seq in legs.seqs.tolist()]
@@ -140,13 +192,19 @@ def index_of(rows: Sequence[Plain]) -> Index:
 
 
 def weight_of(heard: dict[str, float]) -> float:
-    """The order, as the documentation tells it."""
-    return sum(WEIGHTS[name] * value for name, value in heard.items())
+    """The order of rows that are not compared word by word, as the documentation tells it."""
+    return sum(weight * np.nan_to_num(heard[name]) for name, weight in weighed.COARSE.items())
 
 
-def legs_of(index: Index, question: str, vector: Sequence[float] | None = None, scope: Scope = ANYONE) -> Legs:
+def legs_of(
+    index: Index,
+    question: str,
+    vector: Sequence[float] | None = None,
+    scope: Scope = ANYONE,
+    words: TokenVectors | None = None,
+) -> Legs:
     asked = None if vector is None else np.array(vector, dtype=np.float32)
-    return index.view(scope).legs(index, asked, text.question(question), None, About.of(question))
+    return index.view(scope).legs(index, asked, text.question(question), None, About.of(question), words)
 
 
 def turns(texts: Sequence[str], created: Sequence[float] | None = None, **scope: str) -> list[Plain]:
@@ -211,7 +269,7 @@ def test_the_identical_text_scores_one_and_no_more() -> None:
 
 def test_a_question_without_words_or_vector_says_nothing() -> None:
     legs = legs_of(index_of(turns(["a", "b"])), "?!", None)
-    for name in ("similarity", "dense", "late", "keyword", "near_late", "near_keyword", "session_late"):
+    for name in set(LEGS) - {"speaker", "asks"}:
         assert np.isnan(getattr(legs, name)).all(), name
 
 
@@ -234,8 +292,9 @@ WORDS = ["tea", "coffee", "Lisbon", "cat", "dog", "the", "and", "running", "runs
 @pytest.mark.parametrize("seed", range(25))
 def test_every_leg_agrees_with_the_naive_one(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     dice = random.Random(seed)
-    monkeypatch.setattr(sqlite_index, "_CELLS_AT_ONCE", dice.choice([1, 50, 1 << 22]))
+    monkeypatch.setattr(sqlite_view, "_CELLS_AT_ONCE", dice.choice([1, 50, 1 << 22]))
     scopes = [Scope(user, agent) for user in ("u", "v", None) for agent in ("a", None)]
+    told = seed % 3 > 0  # whether there are vectors of tokens
     rows: list[Plain] = []
     index = Index(DIMS)
     index.loaded.add(Scope())
@@ -251,6 +310,7 @@ def test_every_leg_agrees_with_the_naive_one(monkeypatch: pytest.MonkeyPatch, se
                 dice.random() < 0.9,
                 [dice.gauss(0, 1) for _ in range(DIMS)],
                 " ".join(dice.choices(WORDS, k=dice.randint(0, 9))),
+                [some_word(dice) for _ in range(dice.randint(0, 4) * told)],
             )
             for _ in range(dice.randint(0, 25))
         ]
@@ -263,7 +323,47 @@ def test_every_leg_agrees_with_the_naive_one(monkeypatch: pytest.MonkeyPatch, se
             inside = [row for row in rows if scope.covers(row.scope)]
             question = " ".join(dice.choices([*WORDS, "unknown"], k=dice.randint(0, 4)))
             vector = None if dice.random() < 0.2 else [dice.gauss(0, 1) for _ in range(DIMS)]
-            check_legs(legs_of(index, question, vector, scope), inside, question, vector)
+            words = tuple(dice.choices(["tea", "running", "unknown"], k=dice.randint(1, 3)))
+            asked = TokenVectors(words, np.array([some_word(dice) for _ in words], dtype=np.int8))
+            check_legs(legs_of(index, question, vector, scope, asked), inside, question, vector, asked)
+
+
+def test_of_many_the_likely_ones_are_compared_word_by_word_and_stand_in_front() -> None:
+    rows = turns([f"row {number}" for number in range(500)])
+    for row in rows:
+        row.words = [[127, 0, 0, 0]]
+        row.created = row.seq * 2 * DAY  # no neighbours
+    rows[123].text = "needle"
+    index = index_of(rows)
+    asked = TokenVectors(("needle",), np.array([[127, 0, 0, 0]], dtype=np.int8))
+    legs = legs_of(index, "needle", [1.0] * DIMS, words=asked)
+    assert np.isnan(legs.late).sum() == 500 - sqlite_view._POOL
+    order = weighed.order({name: getattr(legs, name) for name in LEGS}, 500)
+    assert order.argmax() == 123
+    assert order[~np.isnan(legs.late)].min() > order[np.isnan(legs.late)].max()
+
+
+def test_what_may_be_returned_is_compared_first() -> None:
+    rows = turns([f"needle {number}" for number in range(500)])
+    for row in rows:
+        row.words = [[127, 0, 0, 0]]
+    rows[7].text = "something else"
+    keep = np.zeros(500, dtype=bool)
+    keep[7] = True
+    asked = TokenVectors(("needle",), np.array([[127, 0, 0, 0]], dtype=np.int8))
+    vector = np.ones(DIMS, dtype=np.float32)
+    legs = (
+        index_of(rows)
+        .view(ANYONE)
+        .legs(index_of(rows), vector, text.question("needle"), keep, About.of("needle"), asked)
+    )
+    assert legs.late.tolist() == pytest.approx([1.0])
+
+
+def some_word(dice: random.Random) -> list[int]:
+    vector = np.array([dice.gauss(0, 1) for _ in range(4)])
+    scaled: list[int] = np.rint(127 * vector / np.linalg.norm(vector)).astype(int).tolist()
+    return scaled
 
 
 def test_only_what_is_kept_is_returned_but_all_are_neighbours() -> None:
@@ -349,9 +449,7 @@ def check_search(m: Memory, judge: Judge, question: str, scope: dict[str, str], 
     legs = judge.legs(question, scope)
     assert found.total == len(wanted)
     assert len(found) == min(limit, len(wanted))
-    weights = {
-        row.id: weight_of({name: max(np.nan_to_num(legs[row.id][name]), 0) for name in WEIGHTS}) for row in wanted
-    }
+    weights = {row.id: weight_of(legs[row.id]) for row in wanted}
     by_id = {row.id: row for row in wanted}
     for memory_found in found:
         row = by_id[memory_found["id"]]

@@ -1,0 +1,79 @@
+"""How much each leg of a search counts: sets of weights, and the sums they make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
+#: What each leg counts where memories are compared word by word.  Fitted to two kinds of conversation at once, see
+#: ``docs/search.md``.
+FINE: Mapping[str, float] = {
+    "late": 0.25,
+    "late_window": 1.0,
+    "session_dense": 0.3,
+    "dense": 0.2,
+    "keyword": 0.15,
+    "near_keyword": 0.15,
+    "speaker": 0.15,
+    "time": 0.35,
+    "asks": -0.1,
+    "standing": 0.2,
+}
+
+#: The same where they are not: it chooses whom to compare word by word, and orders everything where an embedder
+#: has no vectors of words.
+COARSE: Mapping[str, float] = {
+    "dense": 0.7,
+    "near_dense": 0.6,
+    "session_dense": 0.9,
+    "keyword": 0.9,
+    "near_keyword": 0.8,
+    "speaker": 0.3,
+    "time": 0.7,
+    "asks": -0.2,
+    "standing": 0.4,
+}
+
+#: The legs that look at a memory itself, from 0 where it has nothing in common with the question to 1 where it is the
+#: same text; their mean is the score.
+OWN = ("dense", "keyword")
+
+# More than any sum of COARSE.
+_BEHIND = 10
+
+
+def shares(legs: Mapping[str, Floats], weights: Mapping[str, float]) -> dict[str, Floats]:
+    """Return what each leg adds to each memory's place; one that says nothing of a memory adds nothing."""
+    import numpy as np
+
+    return {name: np.nan_to_num(legs[name]) * np.float32(weight) for name, weight in weights.items() if name in legs}
+
+
+def total(legs: Mapping[str, Floats], weights: Mapping[str, float], count: int) -> Floats:
+    """Return the weighted sum of the legs, for each of so many memories."""
+    import numpy as np
+
+    found = np.zeros(count, dtype=np.float32)
+    for share in shares(legs, weights).values():
+        found += share
+    return found
+
+
+def order(legs: Mapping[str, Floats], count: int) -> Floats:
+    """Return what puts memories in order, the more the better.
+
+    Those that were compared word by word stand before those that were not worth it.
+    """
+    import numpy as np
+
+    coarse = total(legs, COARSE, count)
+    compared = ~np.isnan(legs["late"]) if "late" in legs else np.zeros(count, dtype=bool)
+    if not compared.any():
+        return coarse
+    return np.where(compared, total(legs, FINE, count), coarse - _BEHIND)
