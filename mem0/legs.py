@@ -52,7 +52,7 @@ def shares(legs: Mapping[str, Floats], weights: Mapping[str, float]) -> dict[str
     """Return what each leg adds to each memory's place; one that says nothing of a memory adds nothing."""
     import numpy as np
 
-    return {name: np.nan_to_num(legs[name]) * np.float32(weight) for name, weight in weights.items() if name in legs}
+    return {name: np.fmax(legs[name], 0) * np.float32(weight) for name, weight in weights.items() if name in legs}
 
 
 def total(legs: Mapping[str, Floats], weights: Mapping[str, float], count: int) -> Floats:

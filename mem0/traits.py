@@ -171,7 +171,10 @@ class About(NamedTuple):
         """Return 1 for what was said by whom the question names, or by the user where it says "I"."""
         import numpy as np
 
-        named: NDArray[np.bool_] = np.isin(noted.speaker, [*self.terms, 0]).all(axis=1) & (noted.speaker[:, 0] != 0)
+        known = noted.speaker == 0
+        for term in self.terms:
+            known |= noted.speaker == np.uint32(term)
+        named: NDArray[np.bool_] = known.all(axis=1) & (noted.speaker[:, 0] != 0)
         if self.first_person:
             named |= noted.flags & _BY_USER != 0
         return named.astype(np.float32)

@@ -44,6 +44,9 @@ _BUNDLED_SCRIPTS = ("latin",)
 # than a page.  Ordinary text has four; the rest is room for long runs of spaces and words without any.
 _CHARACTERS_PER_TOKEN = 32
 
+# Tokens that stand for the beginning and the end of a text.
+_ENDS = 2
+
 # Beyond this many tokens (padding included) a larger batch is no faster, it only takes more memory.
 _TOKENS_PER_BATCH = 512
 
@@ -178,8 +181,10 @@ class OnnxEmbedding(EmbeddingBase):
 
     def was_cut(self, text: str) -> bool:
         """Tell whether the text has more tokens than the vector is made of."""
-        limit = self.config.max_tokens * _CHARACTERS_PER_TOKEN
-        return len(text.strip()) > limit or bool(self._model().tokenize(text).overflowing)
+        most, length = self.config.max_tokens, len(text.strip())
+        if text.isascii() and length + _ENDS <= most:  # a token is at least a letter
+            return False
+        return length > most * _CHARACTERS_PER_TOKEN or bool(self._model().tokenize(text).overflowing)
 
     def understands(self, text: str) -> bool:
         """Tell whether at least half of the text's letters belong to a script the model knows.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -42,6 +43,9 @@ _NEARNESS = np.array([0.8, 0.9, 0.9, 0.8], dtype=np.float32)
 # What late interaction says of a text is about this, given its cosine, for texts that are stored without the vectors
 # of their tokens.  A line through the pairs of both kinds of conversation in benchmarks/retrieval.
 _LATE_OF_DENSE = (0.275, 0.094)
+
+# Token vectors are whole numbers, of which this stands for 1.
+_ONE = 127
 
 # A gather costs more than multiplying all rows once this share of them is wanted.
 _GATHER_BELOW = 0.25
@@ -98,8 +102,9 @@ class View:
         return 2000 + len(self.rows) * 110 + len(self.tokens) * 10
 
     def _read_tokens(self, index: Index) -> None:
-        places, lengths = _places(index.token_end, self.rows)
-        self.tokens = index.tokens[places]
+        starts, ends = _starts(index.token_end, self.rows), index.token_end[self.rows]
+        lengths = ends - starts
+        self.tokens = index.tokens[_spread(starts, ends)]
         self.low_halves = (self.tokens & 0xFFFF).astype(np.uint16)
         self.owner = np.repeat(np.arange(len(self.rows), dtype=np.int32), lengths)
         self.lengths = lengths.astype(np.float32)
@@ -180,26 +185,29 @@ class View:
         scope.  With its neighbours: of each token the closest one in any of them.
         """
         size = words.vectors.shape[1]
-        lengths = _lengths(index.late_end, self.rows[pool])
-        told = (lengths > 0) & (lengths % size == 0)
+        if (index.late_end[: index.size] % size).any():  # of another model, or damaged, which `check` tells
+            return {}
+        rows = self.rows[pool]
+        ends = index.late_end[rows] // size
+        starts = _starts(index.late_end, rows) // size
+        told = ends > starts
         if not told.any():
             return {}
-        places, lengths = _places(index.late_end, self.rows[pool[told]])
-        vectors = index.late[places].reshape(-1, size).astype(np.float32)
-        asked = words.vectors.astype(np.float32)
-        # Rounding to 8 bits leaves lengths a little off 1.
-        asked /= np.linalg.norm(asked, axis=1, keepdims=True).clip(1)
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True).clip(1)
+        vectors = index.late[: index.late_count].reshape(-1, size)[_spread(starts[told], ends[told])]
+        asked = words.vectors.astype(np.float32) / np.float32(_ONE * _ONE)
         # One row more than the pool, of zeros, which stands for neighbours outside.
         met = np.zeros((len(pool) + 1, len(asked)), dtype=np.float32)
-        first = (np.cumsum(lengths) - lengths) // size
-        met[:-1][told] = np.maximum.reduceat(vectors @ asked.T, first, axis=0).clip(0, 1) ** 2
+        lengths = (ends - starts)[told]
+        closest = np.maximum.reduceat(vectors.astype(np.float32) @ asked.T, np.cumsum(lengths) - lengths, axis=0)
+        met[:-1][told] = closest.clip(0, 1) ** 2
         place = np.full(len(self.rows) + 1, len(pool))
         place[pool] = np.arange(len(pool))
-        around = met[place[self.near[:, pool]]] * _NEARNESS[:, None, None]
+        window = met[:-1].copy()
+        for near, nearness in zip(self.near[:, pool], _NEARNESS, strict=True):
+            np.maximum(window, met[place[near]] * nearness, out=window)
         importance = self._importance(words.words)
         late = met[:-1] @ importance
-        window = np.maximum(met[:-1], around.max(axis=0)) @ importance
+        window = window @ importance
         slope, least = _LATE_OF_DENSE
         guess = slope * dense[pool] + np.float32(least)
         found = {}
@@ -210,10 +218,7 @@ class View:
 
     def _importance(self, words: Sequence[str]) -> Floats:
         """Return what each token of a question counts, one in all: the idf of its word; single letters are no words."""
-        hashes = [
-            (tokens(word) or [0])[0] if len(word) > 1 or not word.isascii() or word.isdigit() else 0 for word in words
-        ]
-        known, place = np.unique(np.array(hashes, dtype=np.uint32), return_inverse=True)
+        known, place = np.unique(np.array([*map(_term_of, words)], dtype=np.uint32), return_inverse=True)
         counts = np.where(known == 0, np.float32(0), self._idf(self._times(known)))[place]
         total = counts.sum()
         return counts / total if total > 0 else np.full(len(words), 1 / len(words), dtype=np.float32)
@@ -279,23 +284,26 @@ class View:
         return times.reshape(len(words), count).astype(np.float32)
 
 
-def _lengths(ends: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return how many entries each row has in an array that holds those of all rows, one behind the other.
+@lru_cache(maxsize=65536)
+def _term_of(word: str) -> int:
+    """Return the search term of a word, or of a piece of one, 0 where it has none; single letters are no words."""
+    if len(word) == 1 and word.isascii() and not word.isdigit():
+        return 0
+    return next(iter(tokens(word)), 0)
+
+
+def _starts(ends: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where the entries of some rows start in an array that holds those of all, one row behind the other.
 
     Args:
         ends: Where those of each row end.
         rows: Which rows.
     """
-    lengths: NDArray[np.int64] = ends[rows] - _starts(ends, rows)
-    return lengths
-
-
-def _starts(ends: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.where(rows > 0, ends[rows - 1], 0)
 
 
-def _places(ends: NDArray[np.int64], rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return where the entries of some rows stand, one row behind the other, and how many each has."""
-    lengths = _lengths(ends, rows)
+def _spread(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return every place from each start to its end, one range behind the other."""
+    lengths = ends - starts
     before = np.cumsum(lengths) - lengths
-    return np.repeat(_starts(ends, rows) - before, lengths) + np.arange(int(lengths.sum())), lengths
+    return np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))

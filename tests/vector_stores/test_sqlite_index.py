@@ -92,7 +92,8 @@ def session(row: Plain, rows: Sequence[Plain]) -> list[Plain]:
 
 def met(row: Plain, word: Sequence[int]) -> float:
     """How well a row meets one word of a question."""
-    return max((max(cosine(other, word), 0.0) ** 2 for other in row.words), default=0.0)
+    products = (float(np.dot(other, word)) / 127**2 for other in row.words)
+    return max((min(max(product, 0.0), 1.0) ** 2 for product in products), default=0.0)
 
 
 def compared(row: Plain, rows: Sequence[Plain], asked: TokenVectors | None, dense: float) -> tuple[float, float]:
