@@ -21,6 +21,9 @@ _FIRST_PERSON = re.compile(r"\b(?:i|me|my|mine|myself|ich|mir|mich|meine?[mnrs]?
 
 _LAYOUT = struct.Struct("<II?")
 
+#: How many bytes :meth:`Traits.to_bytes` returns.
+TRAITS_SIZE = _LAYOUT.size
+
 
 class Traits(NamedTuple):
     """What is noted of a memory's text.

@@ -164,7 +164,7 @@ class Damage(NamedTuple):
 
     Attributes:
         memory_id: Of which memory; ``None`` of the file.
-        kind: ``structure``, ``payload``, ``scope``, ``vector`` or ``tokens``.
+        kind: ``structure``, ``payload``, ``scope``, ``vector``, ``tokens`` or ``traits``.
         detail: What is wrong.
     """
 
@@ -177,10 +177,10 @@ class Finding(NamedTuple):
     """Something that ``check()`` found.
 
     Attributes:
-        kind: What the store finds in itself (``structure``, ``payload``, ``scope``, ``vector``, ``tokens``); ``text``
-            (it does not fit its hash); ``lost`` (only the history has it); ``undeleted`` (the history says that it
-            is gone); ``behind`` (the history says another text); ``unrecorded`` (the history does not know it, as
-            of rows that another program wrote: that is no damage).
+        kind: What the store finds in itself (``structure``, ``payload``, ``scope``, ``vector``, ``tokens``,
+            ``traits``); ``text`` (it does not fit its hash); ``lost`` (only the history has it); ``undeleted`` (the
+            history says that it is gone); ``behind`` (the history says another text); ``unrecorded`` (the history does
+            not know it, as of rows that another program wrote: that is no damage).
         memory_id: Of which memory; ``None`` of the file.
         detail: What is wrong.
         repaired: Whether ``check(repair=True)`` has put it right.

@@ -19,7 +19,7 @@ from mem0.exceptions import ConfigError, ValidationError
 from mem0.storage import Database, migrate
 from mem0.types import Change, Damage, Embedder, Record, Scope
 from mem0.vector_stores.base import UNKNOWN_SCRIPT, Candidates, Query, Rows, VectorStoreBase
-from mem0.vector_stores.sqlite_check import inspected
+from mem0.vector_stores.sqlite_check import damaged, inspected
 from mem0.vector_stores.sqlite_filters import register_functions
 from mem0.vector_stores.sqlite_image import Image
 from mem0.vector_stores.sqlite_rows import (
@@ -219,7 +219,12 @@ class SQLiteVectorStore(VectorStoreBase):
             ).fetchone()
         if row is None:
             return None
-        return Record(vector_id, self.database.decoded(row[0]), vector=np.frombuffer(row[1], dtype="<f4").tolist())
+        payload, vector = row
+        try:
+            numbers = np.frombuffer(vector, dtype="<f4").tolist()
+        except (TypeError, ValueError) as error:
+            raise damaged(self.database.path, f"memory {vector_id!r}: its vector is damaged") from error
+        return Record(vector_id, self.database.decoded(payload), vector=numbers)
 
     def list(
         self,
