@@ -61,12 +61,14 @@ class Record(NamedTuple):
         payload: What is stored beside the vector, flat.
         score: ``max(0, cosine)`` where the row comes from a search, else ``None``.
         vector: The vector where it was asked for, else ``None``.
+        tokens: Beside a vector those of the text's tokens, int8, one behind the other, where the store has them.
     """
 
     id: str
     payload: dict[str, Any]
     score: float | None = None
     vector: Sequence[float] | None = None
+    tokens: bytes | None = None
 
 
 def own_notes(payload: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -213,18 +213,18 @@ class SQLiteVectorStore(VectorStoreBase):
     def get(self, name: str, vector_id: str) -> Record | None:
         with self.database.read() as connection:
             row = connection.execute(
-                "SELECT m.payload, v.vector FROM memories m JOIN collections c ON c.id = m.collection"
+                "SELECT m.payload, v.vector, v.late FROM memories m JOIN collections c ON c.id = m.collection"
                 " JOIN vectors v ON v.seq = m.seq WHERE c.name = ? AND m.id = ?",
                 (name, vector_id),
             ).fetchone()
         if row is None:
             return None
-        payload, vector = row
+        payload, vector, late = row
         try:
             numbers = np.frombuffer(vector, dtype="<f4").tolist()
         except (TypeError, ValueError) as error:
             raise damaged(self.database.path, f"memory {vector_id!r}: its vector is damaged") from error
-        return Record(vector_id, self.database.decoded(payload), vector=numbers)
+        return Record(vector_id, self.database.decoded(payload), vector=numbers, tokens=late)
 
     def list(
         self,
