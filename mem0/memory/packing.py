@@ -27,12 +27,15 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 # What would end a speaker's name before its end.
 _COLON = re.compile(r"[:：](?= )")
 
+# For a class: characters that are no letters of a word, as of scripts that are written without spaces, and emoji.
+_ALONE = rf"{UNSPACED}\U00010000-\U0010ffff"
+
 # What the estimate counts as a whole token, and as half of one; all else is Latin letters and white space.
-_WHOLE = re.compile(rf"[{UNSPACED}\U00010000-\U0010ffff]+")
-_HALF = re.compile(rf"[^A-Za-z\u00c0-\u024f\s{UNSPACED}\U00010000-\U0010ffff]+")
+_WHOLE = re.compile(rf"[{_ALONE}]+")
+_HALF = re.compile(rf"[^A-Za-z\u00c0-\u024f\s{_ALONE}]+")
 
 # What a text is compared by: a word, or any other character.
-_PIECE = re.compile(rf"[^\W_{UNSPACED}\U00010000-\U0010ffff]+|.", re.DOTALL)
+_PIECE = re.compile(rf"[^\W_{_ALONE}]+|.", re.DOTALL)
 
 # A word, or a character of a script that is written without spaces.
 _WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
