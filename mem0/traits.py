@@ -56,6 +56,9 @@ _BY_USER, _ASKS, _STANDS = 1, 2, 4
 
 _LAYOUT = struct.Struct("<IIB")
 
+#: How many bytes :meth:`Traits.to_bytes` returns.
+TRAITS_SIZE = _LAYOUT.size
+
 
 class Traits(NamedTuple):
     """What is noted of a memory's text.

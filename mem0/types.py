@@ -61,12 +61,14 @@ class Record(NamedTuple):
         payload: What is stored beside the vector, flat.
         score: ``max(0, cosine)`` where the row comes from a search, else ``None``.
         vector: The vector where it was asked for, else ``None``.
+        tokens: Beside a vector those of the text's tokens, int8, one behind the other, where the store has them.
     """
 
     id: str
     payload: dict[str, Any]
     score: float | None = None
     vector: Sequence[float] | None = None
+    tokens: bytes | None = None
 
 
 def own_notes(payload: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -164,7 +166,7 @@ class Damage(NamedTuple):
 
     Attributes:
         memory_id: Of which memory; ``None`` of the file.
-        kind: ``structure``, ``payload``, ``scope``, ``vector`` or ``tokens``.
+        kind: ``structure``, ``payload``, ``scope``, ``vector``, ``tokens`` or ``traits``.
         detail: What is wrong.
     """
 
@@ -177,10 +179,10 @@ class Finding(NamedTuple):
     """Something that ``check()`` found.
 
     Attributes:
-        kind: What the store finds in itself (``structure``, ``payload``, ``scope``, ``vector``, ``tokens``); ``text``
-            (it does not fit its hash); ``lost`` (only the history has it); ``undeleted`` (the history says that it
-            is gone); ``behind`` (the history says another text); ``unrecorded`` (the history does not know it, as
-            of rows that another program wrote: that is no damage).
+        kind: What the store finds in itself (``structure``, ``payload``, ``scope``, ``vector``, ``tokens``,
+            ``traits``); ``text`` (it does not fit its hash); ``lost`` (only the history has it); ``undeleted`` (the
+            history says that it is gone); ``behind`` (the history says another text); ``unrecorded`` (the history does
+            not know it, as of rows that another program wrote: that is no damage).
         memory_id: Of which memory; ``None`` of the file.
         detail: What is wrong.
         repaired: Whether ``check(repair=True)`` has put it right.

@@ -14,90 +14,31 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
+from mem0.when_words import (
+    BEFORE_MONTH,
+    BEFORE_YEAR,
+    CHINESE_DIGITS,
+    CHRISTMAS,
+    DAYS,
+    EVENINGS,
+    KEYS,
+    LENGTHS,
+    MONTHS,
+    NUMBERS,
+    ONE_OF,
+    ONES,
+    PARTS,
+    SEASONS,
+    UNITS,
+    WEEKDAYS,
+    WHICH,
+)
+
 _LONGEST_READ = 20_000
 _MOST_PERIODS = 8
 _EPOCH = date(1970, 1, 1).toordinal()
 _LAST_DAY = date.max.toordinal()
 
-# -- words: in lower case, with umlauts as ae, oe, ue --------------------------------------------------------------
-
-
-def _counted(words: str, first: int) -> dict[str, int]:
-    """Number the words of a text, those with a bar between them alike."""
-    return {word: number for number, group in enumerate(words.split(), first) for word in group.split("|")}
-
-
-def _called(**names: str) -> dict[str, str]:
-    """Return what each name stands for."""
-    return {name: meaning for meaning, several in names.items() for name in several.split()}
-
-
-_MONTHS = _counted(
-    "january|jan|januar|jaenner february|feb|februar march|mar|maerz april|apr may|mai june|jun|juni july|jul|juli "
-    "august|aug september|sep|sept october|oct|oktober|okt november|nov december|dec|dezember|dez",
-    1,
-)
-_WEEKDAYS = _counted(
-    "monday|mon|montag|一 tuesday|tue|tues|dienstag|二 wednesday|wed|mittwoch|三 thursday|thu|thurs|donnerstag|四 "
-    "friday|fri|freitag|五 "
-    "saturday|samstag|sonnabend|六 sunday|sonntag|日|天",
-    0,
-)
-_SEASONS = _counted("spring|fruehling|fruehjahr|春 summer|sommer|夏 autumn|fall|herbst|秋 winter|冬", 0)
-_CHRISTMAS = ("christmas", "xmas", "weihnachten", "heiligabend")
-_ONE_OF = _called(week="week woche", month="month monat monats", year="year jahr jahres", weekend="weekend wochenende")
-_UNITS = _called(
-    day="day days tag tage tagen 天 日",
-    week="week weeks woche wochen 周 週 星 礼 禮",
-    month="month months monat monate monaten 月",
-    year="year years jahr jahre jahren 年",
-)
-_LENGTHS = {"day": 1, "week": 7, "month": 31, "year": 366}
-_ONES = "一二三四五六七八九"
-# What a number word means, from the least to the most.
-_NUMBERS = {
-    **{
-        word: (number, number)
-        for word, number in _counted(
-            "a|an|one|ein|eine|einem|einen|einer two|zwei|两|兩 three|drei four|vier five|fuenf six|sechs seven|sieben "
-            "eight|acht nine|neun ten|zehn eleven|elf twelve|zwoelf",
-            1,
-        ).items()
-    },
-    **{
-        ("" if number < 10 else "十" if number < 20 else _ONES[number // 10 - 1] + "十")
-        + ("" if number % 10 == 0 else _ONES[number % 10 - 1]): (number, number)
-        for number in range(1, 100)
-    },
-    **dict.fromkeys(("a couple of", "a couple"), (2, 3)),
-    **dict.fromkeys(("a few", "few", "several", "ein paar", "einigen", "wenigen", "mehreren", *"几幾数數"), (2, 6)),
-}
-# Which one, counted from this one.  German adjectives are without what may follow their e.
-_WHICH = _counted(
-    "vorletzte|上上|前 last|past|previous|letzte|vorige|vergangene|上|去|昨 this|diese|这|這|本|今 "
-    "next|coming|naechste|kommende|下|明 uebernaechste|下下|后|後",
-    -2,
-)
-_DAYS = _counted("vorgestern yesterday|gestern today|heute tomorrow uebermorgen", -2) | {
-    "day before yesterday": -2,
-    "last night": -1,
-    "letzte nacht": -1,
-    **dict.fromkeys(("this morning", "this afternoon", "this evening", "tonight"), 0),
-    "morgen": 1,
-    "day after tomorrow": 2,
-}
-_EVENINGS = ("evening", "night", "abend", "nacht")
-_PARTS = (*_EVENINGS, "morning", "afternoon", "frueh", "morgen", "vormittag", "mittag", "nachmittag")
-_BEFORE_YEAR = "in im since seit during until till bis ab before vor after nach early late mid anfang mitte ende"
-_BEFORE_MONTH = f"{_BEFORE_YEAR} by of from over around throughout"
-_CHINESE_DIGITS = str.maketrans("〇零" + _ONES, "00123456789")
-
-# One of these words is in every text that speaks of a period, unless it does so by a year.
-_KEYS = frozenset(
-    [*_MONTHS, *_WEEKDAYS, *_SEASONS, *_CHRISTMAS, *_ONE_OF, *_UNITS, *" ".join(_DAYS).split()]
-    + [day + part for day in _WEEKDAYS for part in _PARTS]
-    + ["übermorgen", "märz", "jänner", "frühling", "frühjahr"]
-) - {"before", "after", "last", "letzte", "this"}
 _WORDS = re.compile("[a-zäöü]+")
 _FOUR_DIGITS = re.compile("[0-9]{4}")
 _CHINESE_KEYS = re.compile("[天日晚早晨夜周週星礼禮月年春夏秋冬圣聖]")
@@ -184,16 +125,16 @@ _Days = tuple[float, float]
 
 
 def _number(word: str) -> tuple[int, int]:
-    return (int(word), int(word)) if word.isdecimal() else _NUMBERS[word]
+    return (int(word), int(word)) if word.isdecimal() else NUMBERS[word]
 
 
 def _year(today: date, words: str) -> int:
     """Return the year that "2023", "二〇二三", "last year", "letzten Jahres", or the 去 of 去年 is."""
-    digits = words.translate(_CHINESE_DIGITS)
+    digits = words.translate(CHINESE_DIGITS)
     if digits.isdecimal():
         return int(digits)
     which = words.split()[0]
-    return today.year + _WHICH[which if which in _WHICH else which[:-1]]
+    return today.year + WHICH[which if which in WHICH else which[:-1]]
 
 
 def _months(year: int, month: int, count: int = 1) -> _Days:
@@ -246,15 +187,15 @@ def _built(build: Callable[[int], _Days], years: Iterable[int]) -> Iterator[_Day
 
 
 def _named_day(today: date, name: str, part: str | None) -> _Days:
-    first = today.toordinal() + (_DAYS[name] if name in _DAYS else _WHICH[name])
-    evening = part in _EVENINGS or part in ("晚", "夜") or name.endswith(("night", "evening", "nacht"))
+    first = today.toordinal() + (DAYS[name] if name in DAYS else WHICH[name])
+    evening = part in EVENINGS or part in ("晚", "夜") or name.endswith(("night", "evening", "nacht"))
     return first + 0.75 if evening else first, first + 1
 
 
 def _ago(today: date, number: str, unit: str, sign: int = -1) -> _Days:
     least, most = sorted(sign * count for count in _number(number))
-    if _UNITS[unit] != "week":
-        return _unit(today, _UNITS[unit], least, most)
+    if UNITS[unit] != "week":
+        return _unit(today, UNITS[unit], least, most)
     now = today.toordinal()  # a week around the day: "two weeks ago" is seldom meant to the day
     return now + 7 * least - 3, now + 7 * most + 4
 
@@ -265,31 +206,31 @@ def _ahead(today: date, number: str, unit: str) -> _Days:
 
 def _stretch(today: date, which: str, number: str, unit: str) -> _Days | None:
     now = today.toordinal()
-    days = _number(number)[1] * _LENGTHS[_UNITS[unit]]
-    past = _WHICH.get(which, -1 if which in ("过去", "過去", "最近") else 1)
+    days = _number(number)[1] * LENGTHS[UNITS[unit]]
+    past = WHICH.get(which, -1 if which in ("过去", "過去", "最近") else 1)
     return None if past == 0 else (now - days, now + 1) if past < 0 else (now, now + days + 1)
 
 
 def _which_one(today: date, which: str, name: str) -> _Days | None:
-    offset, now = _WHICH[which], today.toordinal()
-    if name in _ONE_OF:
-        if which == "past" and name in _UNITS:  # "the past year" ends today, "last year" with December
+    offset, now = WHICH[which], today.toordinal()
+    if name in ONE_OF:
+        if which == "past" and name in UNITS:  # "the past year" ends today, "last year" with December
             return _stretch(today, which, "1", name)
-        return _unit(today, _ONE_OF[name], offset, offset)
-    if name in _MONTHS:
+        return _unit(today, ONE_OF[name], offset, offset)
+    if name in MONTHS:
         return _month(today, name, None, offset)
-    if name in _SEASONS:
+    if name in SEASONS:
         return _season(today, name, None, offset)
-    if name in _CHRISTMAS:
+    if name in CHRISTMAS:
         return _christmas(today, None, offset)
-    ahead = _WEEKDAYS[name] - today.weekday()
+    ahead = WEEKDAYS[name] - today.weekday()
     if offset:  # the last and the next are never today
         ahead = (ahead - 1) % 7 + 1 + 7 * (offset - 1) if offset > 0 else ahead % 7 + 7 * offset
     return now + ahead, now + ahead + 1
 
 
 def _weekday(today: date, name: str) -> _Days:
-    closest = today.toordinal() + (_WEEKDAYS[name] - today.weekday() + 3) % 7 - 3
+    closest = today.toordinal() + (WEEKDAYS[name] - today.weekday() + 3) % 7 - 3
     return closest, closest + 1
 
 
@@ -299,7 +240,7 @@ def _beside(today: date, unit: str, side: str, further: str) -> _Days:
 
 
 def _date(today: date, first: str | None, last: str, month: str, year: str | None) -> _Days:
-    number = _MONTHS[month] if month in _MONTHS else _number(month)[0]
+    number = MONTHS[month] if month in MONTHS else _number(month)[0]
     from_day, to_day = _number(first or last)[0], _number(last)[0]
     return _recurring(
         today, lambda at: (date(at, number, from_day).toordinal(), date(at, number, to_day).toordinal() + 1), year
@@ -319,7 +260,7 @@ def _dotted(today: date, day: str, month: str, year: str) -> _Days:
 
 
 def _month(today: date, month: str, year: str | None, which: int | None = None) -> _Days:
-    number = _MONTHS[month] if month in _MONTHS else _number(month)[0]
+    number = MONTHS[month] if month in MONTHS else _number(month)[0]
     if number > 12:
         raise ValueError("no such month")
     return _recurring(today, lambda at: _months(at, number), year, which)
@@ -327,7 +268,7 @@ def _month(today: date, month: str, year: str | None, which: int | None = None) 
 
 def _season(today: date, season: str, year: str | None, which: int | None = None) -> _Days:
     # The winter of a year is the one that begins in its December.
-    return _recurring(today, lambda at: _months(at, 3 * _SEASONS[season] + 3, 3), year, which)
+    return _recurring(today, lambda at: _months(at, 3 * SEASONS[season] + 3, 3), year, which)
 
 
 def _christmas(today: date, year: str | None, which: int | None = None) -> _Days:
@@ -344,12 +285,12 @@ def _chinese_season(today: date, year: str | None, season: str) -> _Days:
 
 def _chinese_week(today: date, which: str, day: str | None) -> _Days:
     # Unlike "last Friday", 上周五 is the Friday of last week, also on a Saturday.
-    start, end = _unit(today, "weekend" if day == "末" else "week", _WHICH[which], _WHICH[which])
-    return (start + _WEEKDAYS[day], start + _WEEKDAYS[day] + 1) if day in _WEEKDAYS else (start, end)
+    start, end = _unit(today, "weekend" if day == "末" else "week", WHICH[which], WHICH[which])
+    return (start + WEEKDAYS[day], start + WEEKDAYS[day] + 1) if day in WEEKDAYS else (start, end)
 
 
 def _chinese_month(today: date, which: str, day: str | None) -> _Days:
-    start, end = _unit(today, "month", _WHICH[which], _WHICH[which])
+    start, end = _unit(today, "month", WHICH[which], WHICH[which])
     if day is None:
         return start, end
     start += _number(day)[0] - 1
@@ -394,10 +335,10 @@ def _rules(before: str, after: str, rows: Sequence[tuple[str, Callable[..., _Day
 # Compiled when first needed, since that takes some hundredths of a second.
 @lru_cache(maxsize=1)
 def _latin() -> _Rules:
-    month, weekday, unit, part = _any(_MONTHS), _any(_WEEKDAYS), _any(_UNITS), _any(_PARTS)
-    season = rf"(?:{_any(_SEASONS.keys() - {'fall'})}|(?<!im )(?<!e[mn] )fall)"  # not "im Fall", "in diesem Fall"
-    number = f"(?:[0-9]{{1,4}}|{_any(_NUMBERS)})"
-    which = f"({_any(_WHICH)})(?:(?<=e)[nrsm])?"
+    month, weekday, unit, part = _any(MONTHS), _any(WEEKDAYS), _any(UNITS), _any(PARTS)
+    season = rf"(?:{_any(SEASONS.keys() - {'fall'})}|(?<!im )(?<!e[mn] )fall)"  # not "im Fall", "in diesem Fall"
+    number = f"(?:[0-9]{{1,4}}|{_any(NUMBERS)})"
+    which = f"({_any(WHICH)})(?:(?<=e)[nrsm])?"
     day = r"([0-9]{1,2})(?:st|nd|rd|th|\.)?"
     to = " ?(?:-|–|to|bis) ?"
     year = "(?:1[5-9]|20)[0-9]{2}"
@@ -408,13 +349,13 @@ def _latin() -> _Rules:
     article = "(?: the| dem| der| den)?"
     no_noun = r"(?<!\bam )(?<!\bden )(?<!\bder )(?<!\bzum )(?<!\bvom )(?<!guten )(?<!jeden )(?<!diesen )(?<!naechsten )"
     # What any rule begins with: without a look ahead at it, every word would be held against every rule.
-    tables = (_DAYS, _NUMBERS, _WHICH, _MONTHS, _SEASONS, _CHRISTMAS, f"am {_BEFORE_MONTH}".split())
+    tables = (DAYS, NUMBERS, WHICH, MONTHS, SEASONS, CHRISTMAS, f"am {BEFORE_MONTH}".split())
     first = _any([*(words.split()[0] for table in tables for words in table), "the", "on", "year", "jahr", "jahre"])
     return _rules(
         rf"\b(?=[0-9]|{first}[nrsm]?(?![a-z]))",
         r"(?!\w)",
         [
-            (rf"({_any(_DAYS.keys() - {'morgen'})})(?: ({part}))?", _named_day),
+            (rf"({_any(DAYS.keys() - {'morgen'})})(?: ({part}))?", _named_day),
             (rf"{no_noun}(morgen)(?: ({part}))?", _named_day),
             (rf"({number}) ({unit}) (?:ago|back)", _ago),
             (rf"vor {about}({number}) ({unit})", _ago),
@@ -422,8 +363,8 @@ def _latin() -> _Rules:
             (rf"({number}) ({unit}) from now", _ahead),
             (rf"{which} ({number}) ({unit})", _stretch),
             (
-                rf"{which} ({_any(_ONE_OF)}|{weekday}(?={part}|\b){dated}|{month}(?!\.? [0-9])|{season}"
-                rf"|{_any(_CHRISTMAS)}){part}?",
+                rf"{which} ({_any(ONE_OF)}|{weekday}(?={part}|\b){dated}|{month}(?!\.? [0-9])|{season}"
+                rf"|{_any(CHRISTMAS)}){part}?",
                 _which_one,
             ),
             (r"the (day|week|month|year|weekend) (before|after)( last| next|(?= ?[.,;:!?)]|$))", _beside),
@@ -432,28 +373,28 @@ def _latin() -> _Rules:
             (rf"(?:{day}{to})?{day}(?: of)? ?({month})\.?(?:{of_year})?", _date),
             (rf"({month})\.? {day}(?:{to}{day})?(?:{of_year})?", _month_first),
             (rf"({month})\.?{of_year}", _month),
-            (rf"{_any(_BEFORE_MONTH)}[ -]({month})(?:{of_year})?(?!\.? [0-9])", _month),
+            (rf"{_any(BEFORE_MONTH)}[ -]({month})(?:{of_year})?(?!\.? [0-9])", _month),
             (rf"({season}){of_year}", _season),
-            (rf"{_any(_BEFORE_MONTH)}{article}[ -]({season})(?:{of_year})?", _season),
-            (rf"{_any(_CHRISTMAS)}(?: eve| day)?(?:{of_year})?", _christmas),
+            (rf"{_any(BEFORE_MONTH)}{article}[ -]({season})(?:{of_year})?", _season),
+            (rf"{_any(CHRISTMAS)}(?: eve| day)?(?:{of_year})?", _christmas),
             (rf"(?:on|am) ({weekday}){part}?{dated}", _weekday),
-            (rf"(?:{_any(_BEFORE_YEAR)}|year|jahre?)[ -]({year})(?![,.:/-]?[0-9])(?! ?[%$€])", _whole_year),
+            (rf"(?:{_any(BEFORE_YEAR)}|year|jahre?)[ -]({year})(?![,.:/-]?[0-9])(?! ?[%$€])", _whole_year),
         ],
     )
 
 
 @lru_cache(maxsize=1)
 def _chinese() -> _Rules:
-    numerals = f"{_ONES}十0-9"
+    numerals = f"{ONES}十0-9"
     week = "(?:周|週|星期|礼拜|禮拜)"
-    number = f"(?<![几幾数數百千两兩{numerals}])([0-9]{{1,3}}|[{_ONES}]?十[{_ONES}]?|[{_ONES}两兩几幾数數])"
+    number = f"(?<![几幾数數百千两兩{numerals}])([0-9]{{1,3}}|[{ONES}]?十[{ONES}]?|[{ONES}两兩几幾数數])"
     unit = "(?:[个個](?=[星礼禮月]))?([天日周週年]|[星礼禮](?=[期拜])|(?<=[个個])月)[期拜]?"
     # Signs that belong to the one before: 以前 天天, 说明 天气, 过去 年轻.
     own = "(?<![以之目今然最过過说說证證表声聲])"
-    year = f"{own}([12][0-9]{{3}}|[〇零{_ONES}]{{4}}|[去前今明后後])年(?![龄齡轻輕薪纪紀级級])"
-    day = f"(?:([0-9]{{1,2}}|[{_ONES}]?十[{_ONES}]?|[{_ONES}])[日号號])?"
+    year = f"{own}([12][0-9]{{3}}|[〇零{ONES}]{{4}}|[去前今明后後])年(?![龄齡轻輕薪纪紀级級])"
+    day = f"(?:([0-9]{{1,2}}|[{ONES}]?十[{ONES}]?|[{ONES}])[日号號])?"
     return _rules(
-        f"(?=[0-9{_ONES}十〇零两兩几幾数數前昨今明后後去上下这這本周週星礼禮春夏秋冬圣聖过過最近未接])",
+        f"(?=[0-9{ONES}十〇零两兩几幾数數前昨今明后後去上下这這本周週星礼禮春夏秋冬圣聖过過最近未接])",
         "",
         [
             (rf"{own}((?<!大)[前后後](?=天)|[昨今明](?=[天日早晨晚夜]))[天日早晨]?([晚夜])?", _named_day),
@@ -461,13 +402,13 @@ def _chinese() -> _Rules:
             (rf"{number}{unit}(?:以后|之后|以後|之後|[后後])", _ahead),
             (rf"(过去|過去|最近|未来|未來|接下来|接下來)的?{number}{unit}", _stretch),
             (r"([0-9]{4})[-/]([0-9]{1,2})[-/]([0-9]{1,2})(?![0-9])", _year_first),
-            (rf"(?:{year}的?)?(?<![{numerals}])(1[0-2]|0?[1-9]|十[一二]?|[{_ONES}])月{day}", _year_first),
+            (rf"(?:{year}的?)?(?<![{numerals}])(1[0-2]|0?[1-9]|十[一二]?|[{ONES}])月{day}", _year_first),
             (rf"(?:{year}的?)?([春夏秋冬])[天季]", _chinese_season),
             (rf"(?:{year}的?)?[圣聖][诞誕]", _christmas),
             (year, _whole_year),
-            (rf"(上上|下下|[上下这這本])一?[个個]?{week}([{_ONES[:6]}日天末])?(?![围圍边邊年])", _chinese_week),
+            (rf"(上上|下下|[上下这這本])一?[个個]?{week}([{ONES[:6]}日天末])?(?![围圍边邊年])", _chinese_week),
             (rf"(上上|下下|[上下这這本])一?[个個]?月(?![球亮]){day}", _chinese_month),
-            (rf"(?<![每两兩{numerals}]){week}([{_ONES[:6]}日天])", _weekday),
+            (rf"(?<![每两兩{numerals}]){week}([{ONES[:6]}日天])", _weekday),
         ],
     )
 
@@ -482,7 +423,7 @@ def _spans(text: str, today: date) -> Iterator[Span]:
     """Yield the periods of a text that is :func:`_plain`; most texts have none, and cost a look at their words."""
     lowered = text.lower()
     dated = _FOUR_DIGITS.search(lowered) is not None
-    if dated or not _KEYS.isdisjoint(_WORDS.findall(lowered)):
+    if dated or not KEYS.isdisjoint(_WORDS.findall(lowered)):
         lowered = _OTHER_WORDS.sub("-", " ".join(text.split())).lower()
         yield from _found(_latin(), lowered.replace("ä", "ae").replace("ö", "oe").replace("ü", "ue"), today)
     if not text.isascii() and (dated or _CHINESE_KEYS.search(text)):

@@ -123,7 +123,7 @@ _DAMAGE: dict[str, tuple[list[str], str]] = {
     ),
     "another one's vector": (
         [
-            "UPDATE vectors SET vector = (SELECT vector FROM vectors WHERE seq = "
+            "UPDATE vectors SET (vector, checksum) = (SELECT vector, checksum FROM vectors WHERE seq = "
             + _of("u likes rain")
             + ") WHERE seq = "
             + _of("u likes oolong")

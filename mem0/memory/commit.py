@@ -332,24 +332,33 @@ class Committer:
                     self._clear(content["unclaimed"])
             elif info is not None:  # else somebody deleted the collection, and there is nothing to put right
                 for row in content["rows"]:
-                    self._restore(row["id"], row["payload"], row["vector"])
+                    self._restore(row)
                 if content.get("made_it") and not (self.store.col_info(self.collection) or info)["count"]:
                     # It came with this commit, and would hold later ones to this embedder.
                     self.store.delete_col(self.collection)
             self.history.drop_intent(intent.id)
         return [intent.id for intent in pending]
 
-    def _restore(self, id: str, payload: dict[str, Any] | None, vector: list[float] | None) -> None:
+    def _restore(self, before: Mapping[str, Any]) -> None:
         """Bring a row back to what it was; a commit that never began leaves nothing to do."""
+        id, payload = before["id"], before["payload"]
         present = self.store.get(self.collection, id)
         if payload is None:
             if present is not None:
                 self.store.delete(self.collection, id)
+        elif present is not None and _noted(present) == before:
+            return
+        elif before.get("tokens") is not None:  # a journal written by an earlier version has none
+            import numpy as np
+
+            # `insert` and `update` take no vectors of tokens.
+            tokens = np.frombuffer(bytes.fromhex(before["tokens"]), dtype=np.int8)
+            change = Change("UPDATE" if present else "ADD", id, payload, np.array(before["vector"]), tokens)
+            self.store.apply(self.collection, [change], None)
         elif present is None:
-            assert vector is not None
-            self.store.insert(self.collection, [vector], [payload], [id])
-        elif (present.payload, _plain(present.vector)) != (payload, vector):
-            self.store.update(self.collection, id, vector, payload)
+            self.store.insert(self.collection, [before["vector"]], [payload], [id])
+        else:
+            self.store.update(self.collection, id, before["vector"], payload)
 
     def _before_reset(self, unclaimed: bool) -> str:
         """Return, as JSON, what tells a reset that began from one that did not."""
@@ -427,13 +436,16 @@ def _before(outcomes: Sequence[Outcome], *, made_it: bool) -> str:
     return json.dumps(
         {
             "made_it": made_it,
-            "rows": [
-                {"id": id, "payload": row and row.payload, "vector": row and _plain(row.vector)}
-                for id, row in rows.items()
-            ],
+            "rows": [{"id": id, "payload": None} if row is None else _noted(row) for id, row in rows.items()],
         }
     )
 
 
-def _plain(vector: Sequence[float] | None) -> list[float] | None:
-    return None if vector is None else [float(number) for number in vector]
+def _noted(row: Record) -> dict[str, Any]:
+    """Return a row as the journal has it."""
+    return {
+        "id": row.id,
+        "payload": row.payload,
+        "vector": None if row.vector is None else [float(number) for number in row.vector],
+        "tokens": None if row.tokens is None else row.tokens.hex(),
+    }

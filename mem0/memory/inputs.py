@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import uuid
@@ -250,9 +251,9 @@ def counter_of(value: object, default: Callable[[str], int]) -> Callable[[str], 
     """Return what counts the tokens of a text."""
     if value is None:
         return default
-    if not callable(value):
+    if not callable(value) or inspect.iscoroutinefunction(value):
         raise ValidationError(
-            f"count_tokens={quoted(value)}: expected a function that returns how many tokens a text has, such as "
+            f"count_tokens={quoted(value)}: expected a plain function that returns how many tokens a text has, such as "
             "lambda text: len(tokenizer.encode(text)), or None for an estimate"
         )
     return value

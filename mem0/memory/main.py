@@ -331,11 +331,11 @@ class Memory(MemoryCore):
     def check(self, *, repair: bool = False) -> CheckReport:
         """Hold the store against itself, its texts against their hashes, and all of it against the history.
 
-        The embedded store also has its file checked by SQLite, and each vector against a checksum.  Writers wait
-        until it is done.
+        The embedded store also has its file checked by SQLite, and each memory's vectors against a checksum.
+        Writers wait until it is done.
 
         Args:
-            repair: Put right what can be: what is made of a text (vector, search terms) is made anew; a text that
+            repair: Put right what can be: what is made of a text (vectors, search terms) is made anew; a text that
                 does not fit its hash, and a memory that is lost, are taken from the history; what the history says
                 was deleted is deleted; a history that lacks a change is told of it.  Rows that the history does
                 not know are left as they are.

@@ -104,7 +104,14 @@ async def in_thread(work: Callable[..., Result], *arguments: Any) -> Result:
     """Call something that blocks without blocking the event loop."""
     import asyncio  # here, because it takes a tenth of the time that importing this library takes
 
-    return await asyncio.to_thread(work, *arguments)
+    def call() -> Result:
+        try:
+            return work(*arguments)
+        except StopIteration as error:
+            # No future can carry it: it would be waited for without end.  A generator makes the same of it.
+            raise RuntimeError("what was called raised StopIteration") from error
+
+    return await asyncio.to_thread(call)
 
 
 class Operation(ABC):

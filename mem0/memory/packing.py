@@ -20,12 +20,22 @@ from mem0.types import Context, MemoryDict, MemoryList
 
 Counter = Callable[[str], int]
 
-# Controls, which a terminal or a model might read as something else than text; all white space is made one space too.
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# Controls, which a terminal or a model might read as something else than text, and those that turn its direction, by
+# which it could be shown in another order than it has; all white space is made one space too.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+# What would end a speaker's name before its end.
+_COLON = re.compile(r"[:：](?= )")
+
+# For a class: characters that are no letters of a word, as of scripts that are written without spaces, and emoji.
+_ALONE = rf"{UNSPACED}\U00010000-\U0010ffff"
 
 # What the estimate counts as a whole token, and as half of one; all else is Latin letters and white space.
-_WHOLE = re.compile(rf"[{UNSPACED}\U00010000-\U0010ffff]+")
-_HALF = re.compile(rf"[^A-Za-z\u00c0-\u024f\s{UNSPACED}\U00010000-\U0010ffff]+")
+_WHOLE = re.compile(rf"[{_ALONE}]+")
+_HALF = re.compile(rf"[^A-Za-z\u00c0-\u024f\s{_ALONE}]+")
+
+# What a text is compared by: a word, or any other character.
+_PIECE = re.compile(rf"[^\W_{_ALONE}]+|.", re.DOTALL)
 
 # A word, or a character of a script that is written without spaces.
 _WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
@@ -83,6 +93,8 @@ class _Line(NamedTuple):
         speaker: Who said it, of a verbatim turn.
         text: What was said, without any line break.
         said: The form in which two texts that say the same are equal.
+        pieces: The same with a mark around each word, so that one text holds another only as whole words: "tea" is
+            not in "team".
     """
 
     memory: MemoryDict
@@ -90,6 +102,7 @@ class _Line(NamedTuple):
     speaker: str
     text: str
     said: str
+    pieces: str
 
     def __str__(self) -> str:
         # Whatever stands in the text, date and speaker come before it, and a line without a date says so.
@@ -101,7 +114,7 @@ def _line(memory: MemoryDict) -> _Line:
     text = _on_one_line(memory.get("memory"))
     speaker = ""
     if memory.get("role"):
-        speaker = _on_one_line(memory.get("actor_id") or memory["role"])
+        speaker = _COLON.sub("", _on_one_line(memory.get("actor_id") or memory["role"]))
         opening = f"{speaker}:"
         if text[: len(opening)].casefold() == opening.casefold():
             text = text[len(opening) :].strip()  # it stands there once
@@ -109,7 +122,8 @@ def _line(memory: MemoryDict) -> _Line:
         when = moment("created_at", memory.get("created_at"))
     except ValidationError:
         when = None  # another program wrote it
-    return _Line(memory, when, speaker, text, same_text(text))
+    said = same_text(text)
+    return _Line(memory, when, speaker, text, said, "\0".join(["", *_PIECE.findall(said), ""]))
 
 
 def _on_one_line(value: object) -> str:
@@ -184,27 +198,7 @@ def _is_alike(one: _Line, other: _Line) -> bool:
     """Tell whether one of two lines says what the other does; "yes" of two speakers is two answers."""
     if one.speaker and other.speaker and one.speaker != other.speaker:
         return False
-    return _holds(one.said, other.said) or _holds(other.said, one.said)
-
-
-def _holds(text: str, part: str) -> bool:
-    """Tell whether a text holds another, as words: "tea" is not in "team"."""
-    at = text.find(part)
-    while at >= 0:
-        end = at + len(part)
-        if _ends_word(text, at) and _ends_word(text, end):
-            return True
-        at = text.find(part, at + 1)
-    return False
-
-
-def _ends_word(text: str, at: int) -> bool:
-    """Tell whether no word goes on across a place in a text."""
-    if at in (0, len(text)):
-        return True
-    return not (text[at - 1].isalnum() and text[at].isalnum()) or bool(
-        _WHOLE.match(text[at - 1]) or _WHOLE.match(text[at])
-    )
+    return one.pieces in other.pieces or other.pieces in one.pieces
 
 
 def _stands(new: _Line, old: _Line) -> bool:

@@ -18,8 +18,8 @@ def run(name: str, verb: Verb[Result], parts: Parts) -> Result:
         try:
             operation = step(value)
         except StopIteration as stop:
-            result: Result = _with_usage(stop.value, usage)
-            report(parts.telemetry, name, result, usage)
+            result: Result = stop.value
+            _tell(name, parts, result, usage)
             return result
         started = time.perf_counter()
         operation.attempt(usage)
@@ -39,8 +39,8 @@ async def run_async(name: str, verb: Verb[Result], parts: Parts) -> Result:
         try:
             operation = step(value)
         except StopIteration as stop:
-            result: Result = _with_usage(stop.value, usage)
-            report(parts.telemetry, name, result, usage)
+            result: Result = stop.value
+            _tell(name, parts, result, usage)
             return result
         started = time.perf_counter()
         operation.attempt(usage)
@@ -57,8 +57,9 @@ def _account(usage: Usage, operation: Operation, answer: Any, started: float) ->
     usage.seconds[operation.stage] = usage.seconds.get(operation.stage, 0.0) + time.perf_counter() - started
 
 
-def _with_usage(result: Any, usage: Usage) -> Any:
-    counted = result.memories if isinstance(result, Context) else result
-    if isinstance(counted, MemoryList):
-        counted.usage = usage
-    return result
+def _tell(name: str, parts: Parts, result: Any, usage: Usage) -> None:
+    """Note in a verb's result what it cost, and tell the telemetry."""
+    found = result.memories if isinstance(result, Context) else result
+    if isinstance(found, MemoryList):
+        found.usage = usage
+    report(parts.telemetry, name, found, usage)

@@ -25,7 +25,7 @@ from importlib import import_module
 from typing import Any, NamedTuple, Protocol
 
 from mem0._version import __version__
-from mem0.types import Context, Usage
+from mem0.types import Usage
 from mem0.utils.factory import EmbedderFactory, LlmFactory, VectorStoreFactory
 
 logger = logging.getLogger("mem0.telemetry")
@@ -178,11 +178,10 @@ def capture_event(event: str, memory: Any, additional: Mapping[str, Any] | None 
     _tell(getattr(getattr(memory, "_parts", None), "telemetry", None), event, facts)
 
 
-def report(telemetry: TelemetryBase | None, verb: str, result: Any, usage: Usage) -> None:
-    """Tell of a verb; whatever goes wrong there, the call it tells of stays as it was."""
+def report(telemetry: TelemetryBase | None, verb: str, results: Any, usage: Usage) -> None:
+    """Tell of a verb and what it found; whatever goes wrong there, the call it tells of stays as it was."""
     if telemetry is None:
         return
-    results = result.memories if isinstance(result, Context) else result
     facts = {
         "results": len(results) if isinstance(results, list) else int(results is not None),
         "llm_calls": usage.llm_calls,

@@ -19,7 +19,7 @@ from mem0.exceptions import ConfigError, ValidationError
 from mem0.storage import Database, migrate
 from mem0.types import Change, Damage, Embedder, Record, Scope
 from mem0.vector_stores.base import UNKNOWN_SCRIPT, Candidates, Query, Rows, VectorStoreBase
-from mem0.vector_stores.sqlite_check import inspected
+from mem0.vector_stores.sqlite_check import damaged, inspected
 from mem0.vector_stores.sqlite_filters import register_functions
 from mem0.vector_stores.sqlite_image import Image
 from mem0.vector_stores.sqlite_rows import (
@@ -213,13 +213,18 @@ class SQLiteVectorStore(VectorStoreBase):
     def get(self, name: str, vector_id: str) -> Record | None:
         with self.database.read() as connection:
             row = connection.execute(
-                "SELECT m.payload, v.vector FROM memories m JOIN collections c ON c.id = m.collection"
+                "SELECT m.payload, v.vector, v.late FROM memories m JOIN collections c ON c.id = m.collection"
                 " JOIN vectors v ON v.seq = m.seq WHERE c.name = ? AND m.id = ?",
                 (name, vector_id),
             ).fetchone()
         if row is None:
             return None
-        return Record(vector_id, self.database.decoded(row[0]), vector=np.frombuffer(row[1], dtype="<f4").tolist())
+        payload, vector, late = row
+        try:
+            numbers = np.frombuffer(vector, dtype="<f4").tolist()
+        except (TypeError, ValueError) as error:
+            raise damaged(self.database.path, f"memory {vector_id!r}: its vector is damaged") from error
+        return Record(vector_id, self.database.decoded(payload), vector=numbers, tokens=late)
 
     def list(
         self,

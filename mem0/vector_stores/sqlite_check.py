@@ -10,12 +10,45 @@ from typing import Any
 import numpy as np
 
 from mem0 import text
+from mem0.exceptions import StorageCorruptError
+from mem0.traits import TRAITS_SIZE, Traits
 from mem0.types import SCOPE_KEYS, Damage, Record
 
 
-def checksum(vector: bytes) -> int:
-    """Return what is kept beside a vector, to know later whether a bit of it has changed."""
-    return zlib.crc32(vector)
+def checksum(vector: bytes, late: bytes | None = None) -> int:
+    """Return what is kept beside a vector and those of its tokens, to know later whether a bit of them has changed."""
+    return zlib.crc32(late or b"", zlib.crc32(vector))
+
+
+def damaged(path: str, what: str) -> StorageCorruptError:
+    """Return the error for damage to what is made of a memory's text, so that it can be made anew."""
+    return StorageCorruptError(f"{path}: {what}; check(repair=True) mends that, or restore a backup")
+
+
+def is_readable(vector: Any, late: Any, noted: Any, words: Any, traits: Any, dims: int) -> bool:
+    """Tell whether a row can be searched: its vectors are those stored, the rest has the right form.
+
+    Args:
+        vector: The row's vector.
+        late: Those of its tokens, or ``None``.
+        noted: The checksum of both.
+        words: Its search terms.
+        traits: Its traits.
+        dims: Size of the collection's vectors.
+    """
+    return (
+        _is_as_stored(vector, late, noted, dims)
+        and isinstance(words, bytes)
+        and len(words) % 4 == 0
+        and isinstance(traits, bytes)
+        and len(traits) == TRAITS_SIZE
+    )
+
+
+def _is_as_stored(vector: Any, late: Any, noted: Any, dims: int) -> bool:
+    if not isinstance(vector, bytes) or not isinstance(late, (bytes, type(None))):
+        return False
+    return len(vector) == 4 * dims and checksum(vector, late) == noted
 
 
 def inspected(connection: sqlite3.Connection, number: int, dims: int) -> tuple[list[Record], list[Damage]]:
@@ -37,11 +70,12 @@ def inspected(connection: sqlite3.Connection, number: int, dims: int) -> tuple[l
     ]
     rows = []
     found = connection.execute(
-        "SELECT m.id, m.payload, m.user_id, m.agent_id, m.run_id, v.vector, v.tokens, v.checksum"
+        "SELECT m.id, m.payload, m.user_id, m.agent_id, m.run_id, v.vector, v.late, v.checksum, v.tokens,"
+        " v.traits"
         " FROM memories m LEFT JOIN vectors v ON v.seq = m.seq WHERE m.collection = ? ORDER BY m.seq",
         (number,),
     )
-    for id, stored, *ids, vector, words, noted in found:
+    for id, stored, *ids, vector, late, noted, words, traits in found:
         payload = _payload(stored)
         if payload is None:
             damage.append(Damage(id, "payload", "its payload is no JSON object"))
@@ -49,11 +83,19 @@ def inspected(connection: sqlite3.Connection, number: int, dims: int) -> tuple[l
         rows.append(Record(id, payload))
         if [payload.get(key) for key in SCOPE_KEYS] != ids:
             damage.append(Damage(id, "scope", "its columns name another user, agent or run than its payload"))
-        if vector is None or len(vector) != 4 * dims or checksum(vector) != noted:
-            damage.append(Damage(id, "vector", "its vector is not the one that was stored"))
+        if not _is_as_stored(vector, late, noted, dims) or not _has_direction(vector):
+            damage.append(Damage(id, "vector", "its vector, or one of its tokens', is not the one that was stored"))
         if words != np.array(text.tokens(str(payload.get("data") or "")), dtype="<u4").tobytes():
             damage.append(Damage(id, "tokens", "its search terms are not those of its text"))
+        if traits != Traits.of(payload).to_bytes():
+            damage.append(Damage(id, "traits", "what is noted of its speaker is not what its payload says"))
     return rows, damage
+
+
+def _has_direction(vector: bytes) -> bool:
+    """Tell whether a vector can be compared; one that was damaged before there were checksums may fit its own."""
+    length = np.linalg.norm(np.frombuffer(vector, dtype="<f4"))
+    return bool(0 < length < np.inf)
 
 
 def _payload(stored: Any) -> dict[str, Any] | None:

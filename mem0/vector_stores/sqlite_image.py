@@ -12,11 +12,11 @@ import threading
 import numpy as np
 
 from mem0 import text
-from mem0.exceptions import StorageCorruptError
 from mem0.filters import parse_filters
 from mem0.storage import Database
 from mem0.types import Scope
 from mem0.vector_stores.base import Query, checked_vector
+from mem0.vector_stores.sqlite_check import damaged
 from mem0.vector_stores.sqlite_index import Index
 from mem0.vector_stores.sqlite_rows import (
     Collection,
@@ -83,9 +83,7 @@ class Image:
             return self._read_on(connection, collection, scope)
         except ValueError as error:
             self._indexes.pop(collection.number, None)
-            raise StorageCorruptError(
-                f"{self._database.path}: a vector is damaged ({error}); restore a backup, or move the file away"
-            ) from error
+            raise damaged(self._database.path, str(error)) from error
 
     def _read_on(self, connection: sqlite3.Connection, collection: Collection, scope: Scope) -> Index:
         index = self._indexes.get(collection.number)
@@ -119,7 +117,7 @@ class Image:
         for some in chunks(fresh):
             # Clearing (too many removals) leaves no scope loaded: all rows are read again when wanted.
             if index.loaded:
-                index.add(index_rows(connection, f"m.seq IN ({marks(some)}) ORDER BY m.seq", some))
+                index.add(index_rows(connection, f"m.seq IN ({marks(some)}) ORDER BY m.seq", some, index.dims))
 
     def _load(self, connection: sqlite3.Connection, collection: Collection, index: Index, scope: Scope) -> None:
         where = f"m.collection = ?{scope_sql(scope)}"
@@ -130,5 +128,5 @@ class Image:
         if seqs:
             wanted = np.asarray(seqs, dtype=np.int64)[index.missing(seqs)].tolist()
             for some in chunks(wanted):
-                index.add(index_rows(connection, f"m.seq IN ({marks(some)}) ORDER BY m.seq", some))
+                index.add(index_rows(connection, f"m.seq IN ({marks(some)}) ORDER BY m.seq", some, index.dims))
         index.loaded.add(scope)

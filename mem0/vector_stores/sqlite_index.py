@@ -102,7 +102,7 @@ class Index:
         """Append rows; vectors are kept at length 1, so that a product is the cosine.
 
         Raises:
-            ValueError: A vector or its tokens are not what was stored.
+            ValueError: A vector is zero or not finite.
         """
         first, last = self.size, self.size + len(rows)
         matrix = np.frombuffer(b"".join(row.vector for row in rows), dtype="<f4").reshape(len(rows), self.dims)
@@ -112,7 +112,7 @@ class Index:
         self._reserve(last, token_first + len(tokens), late_first + len(late))
         lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
         if not ((lengths > 0) & np.isfinite(lengths)).all():
-            raise ValueError("it has no direction")
+            raise ValueError("a vector has no direction")
         self.vectors[first:last] = matrix / lengths
         self.tokens[token_first : token_first + len(tokens)] = tokens
         self.token_end[first:last] = token_first + np.cumsum([len(row.tokens) // 4 for row in rows])

@@ -20,7 +20,7 @@ from mem0.times import expires_at, said_at
 from mem0.traits import Traits
 from mem0.types import RESERVED_KEYS, SCOPE_KEYS, Change, Embedder, Scope, own_notes
 from mem0.vector_stores.base import checked_vector
-from mem0.vector_stores.sqlite_check import checksum
+from mem0.vector_stores.sqlite_check import checksum, is_readable
 from mem0.vector_stores.sqlite_filters import INSERT_ATTRIBUTE, attribute_rows, to_sql
 from mem0.vector_stores.sqlite_index import Row
 from mem0.vector_stores.sqlite_schema import TOMBSTONES_KEPT
@@ -101,7 +101,7 @@ def put_row(connection: sqlite3.Connection, collection: Collection, changed: int
         connection.execute("UPDATE vectors SET tokens = ?, traits = ? WHERE seq = ?", (words, traits, seq))
     else:
         raw = vector.tobytes()
-        connection.execute(_PUT_VECTOR, (seq, raw, words, checksum(raw), traits, late))
+        connection.execute(_PUT_VECTOR, (seq, raw, words, checksum(raw, late), traits, late))
     if attributes := attribute_rows(payload):
         connection.executemany(INSERT_ATTRIBUTE, ((seq, *row) for row in attributes))
 
@@ -121,18 +121,26 @@ def remove_rows(connection: sqlite3.Connection, number: int, changed: int, ids: 
         connection.execute("UPDATE collections SET forgotten = ? WHERE id = ?", (forgotten, number))
 
 
-def index_rows(connection: sqlite3.Connection, where: str, values: Sequence[Any]) -> list[Row]:
-    """Return what the index needs to know of the rows ``m`` that a condition holds for."""
+def index_rows(connection: sqlite3.Connection, where: str, values: Sequence[Any], dims: int) -> list[Row]:
+    """Return what the index needs to know of the rows ``m`` that a condition holds for.
+
+    Raises:
+        ValueError: A row is not what was stored.
+    """
     found = connection.execute(
-        "SELECT m.seq, m.user_id, m.agent_id, m.run_id, m.created, m.expires, m.turn, m.dense, v.vector, v.tokens,"
-        " v.traits, v.late"
+        "SELECT m.id, m.seq, m.user_id, m.agent_id, m.run_id, m.created, m.expires, m.turn, m.dense,"
+        " v.vector, v.late, v.checksum, v.tokens, v.traits"
         f" FROM memories m JOIN vectors v ON v.seq = m.seq WHERE {where}",
         values,
     )
-    return [
-        Row(seq, Scope(user, agent, run), created, expires, bool(turn), bool(dense), vector, words, traits, late or b"")
-        for seq, user, agent, run, created, expires, turn, dense, vector, words, traits, late in found
-    ]
+    rows = []
+    for id, seq, *ids, created, expires, turn, dense, vector, late, noted, words, traits in found:
+        if not is_readable(vector, late, noted, words, traits, dims):
+            raise ValueError(f"memory {id!r}: its vectors, search terms or traits are damaged")
+        rows.append(
+            Row(seq, Scope(*ids), created, expires, bool(turn), bool(dense), vector, words, traits, late or b"")
+        )
+    return rows
 
 
 def numbers_of(vector: Sequence[float], what: str) -> NDArray[Any]:

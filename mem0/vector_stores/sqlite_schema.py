@@ -94,9 +94,19 @@ def _note_traits(connection: sqlite3.Connection) -> None:
     )
 
 
+def _extend_checksums(connection: sqlite3.Connection) -> None:
+    # A row whose vector is damaged already keeps what tells so.
+    connection.create_function("mem0_checksum", -1, checksum, deterministic=True)
+    connection.execute(
+        "UPDATE vectors SET checksum = mem0_checksum(vector, late)"
+        " WHERE late IS NOT NULL AND checksum = mem0_checksum(vector)"
+    )
+
+
 MIGRATIONS = (
     Migration("collections, memories, vectors, attributes", _create),
     Migration("checksums of vectors", _add_checksums),
     Migration("traits of texts, and vectors of their tokens", _add_traits),
     Migration("questions, rules and preferences among the traits", _note_traits),
+    Migration("checksums of the vectors of tokens too", _extend_checksums),
 )

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
+import zlib
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from plain_store import PlainStore
 
-from mem0 import AsyncMemory, CheckReport, ConfigError, EmbeddingError, Memory, ValidationError
+from mem0 import AsyncMemory, CheckReport, ConfigError, EmbeddingError, Memory, StorageCorruptError, ValidationError
 from mem0.memory.checking import HARMLESS
 from mem0.testing import DeterministicEmbedding
 from mem0.types import HistoryRow
@@ -62,6 +64,9 @@ DAMAGE: list[tuple[str, str, tuple[Any, ...]]] = [
     ("vector", "UPDATE vectors SET checksum = 1 WHERE seq = (SELECT seq FROM memories WHERE id = ?)", ()),
     ("vector", "DELETE FROM vectors WHERE seq = (SELECT seq FROM memories WHERE id = ?)", ()),
     ("tokens", "UPDATE vectors SET tokens = x'00000000' WHERE seq = (SELECT seq FROM memories WHERE id = ?)", ()),
+    ("traits", "UPDATE vectors SET traits = x'00' WHERE seq = (SELECT seq FROM memories WHERE id = ?)", ()),
+    ("traits", "UPDATE vectors SET traits = NULL WHERE seq = (SELECT seq FROM memories WHERE id = ?)", ()),
+    ("traits", "UPDATE vectors SET traits = zeroblob(9) WHERE seq = (SELECT seq FROM memories WHERE id = ?)", ()),
     ("text", "UPDATE memories SET payload = replace(payload, 'cat', 'dog') WHERE id = ?", ()),
     ("payload", "UPDATE memories SET payload = '{\"data\": ' WHERE id = ?", ()),
     ("scope", "UPDATE memories SET user_id = 'bob' WHERE id = ?", ()),
@@ -99,6 +104,51 @@ def test_damage_is_found_and_repaired(path: Path, kind: str, statement: str, _: 
         assert m.search("cat", user_id="bob") == []
         if kind == "behind":
             assert [row["new_value"] for row in m.history(cat)] == ["The dog sleeps", "The cat sleeps"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "vector = x'00'",
+        "vector = zeroblob(1536)",
+        "vector = zeroblob(1536), late = NULL, checksum = 1813832062",  # which fits it, as of a file without them
+        "vector = 'text'",
+        "tokens = x'00'",
+        "tokens = 'text'",
+        "traits = x'00'",
+        "traits = NULL",
+        "late = x'00'",
+        "late = 'text'",
+        "late = NULL",
+        "late = substr(late, 65)",
+        "late = CAST(x'7f' || substr(late, 2) AS BLOB)",
+    ],
+)
+def test_a_search_names_what_is_damaged_and_how_to_mend_it(path: Path, damage: str) -> None:
+    with Memory(path=path) as m:
+        cat = m.add("The cat sleeps", user_id="alice")[0]["id"]
+        m.add("Rates rose", user_id="alice")
+        before = m.get(cat), m.search("cat", user_id="alice", explain=True)
+    damaged(path, (f"UPDATE vectors SET {damage} WHERE seq = 1", ()))
+    with Memory(path=path) as m:
+        for _ in range(2):
+            with pytest.raises(StorageCorruptError, match=rf"{path}.*; check\(repair=True\) mends") as caught:
+                m.search("cat", user_id="alice")
+        assert cat in str(caught.value) or "no direction" in str(caught.value)
+        assert [finding.memory_id for finding in m.check().findings] == [cat]
+        assert m.check(repair=True).ok
+        assert (m.get(cat), m.search("cat", user_id="alice", explain=True)) == before
+
+
+def test_a_memory_whose_vector_cannot_be_read_is_named(path: Path) -> None:
+    with opened(path) as m:
+        cat = m.add("The cat sleeps", user_id="alice")[0]["id"]
+    damaged(path, ("UPDATE vectors SET vector = x'00'", ()))
+    with opened(path) as m:
+        with pytest.raises(StorageCorruptError, match=rf"{path}: memory '{cat}': its vector .*check\(repair=True\)"):
+            m.get(cat)
+        assert m.check(repair=True).ok
+        assert m.get(cat) is not None
 
 
 def test_a_damaged_file_is_said_to_be(path: Path) -> None:
@@ -154,6 +204,19 @@ def test_an_older_file_is_given_checksums(path: Path) -> None:
     )
     with opened(path) as m:
         assert m.check() == CheckReport(3, 4, (), True)
+
+
+def test_a_file_whose_checksums_are_of_vectors_alone_is_given_those_of_their_tokens_too(path: Path) -> None:
+    with Memory(path=path) as m:
+        m.add(["The cat sleeps", "Rates rose"], user_id="alice", infer=False)
+        damage = m.add("Tea, please", user_id="alice")[0]["id"]
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.create_function("crc", 1, zlib.crc32)
+        connection.execute("UPDATE vectors SET checksum = crc(vector)")
+        connection.execute("UPDATE vectors SET vector = zeroblob(1536) WHERE seq = 3")
+        connection.execute("DELETE FROM mem0_migrations WHERE component = 'store' AND number > 3")
+    with Memory(path=path) as m:
+        assert [(finding.kind, finding.memory_id) for finding in m.check().findings] == [("vector", damage)]
 
 
 # -- rebuilding -------------------------------------------------------------------------------------

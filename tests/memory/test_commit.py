@@ -337,6 +337,27 @@ def test_a_row_that_was_changed_twice_becomes_what_it_was(
     assert snapshot(m) == before
 
 
+@pytest.mark.parametrize("write", ["update", "patch", "delete", "delete_all"])
+def test_a_row_comes_back_with_the_vectors_of_its_tokens(tmp_path: Path, write: str) -> None:
+    writes = {
+        **WRITES,
+        "delete": lambda m: m.delete(ids(m)[0]),
+        "delete_all": lambda m: m.delete_all(user_id="u"),
+    }
+    with FailingHistory(tmp_path / "h.db") as history, Memory(path=tmp_path / "m.db", history=history) as m:
+        m.add(["I like tea", "我的猫叫小雨"], user_id="u")  # the bundled embedder does not know the second's script
+        before = {id: m.vector_store.get("mem0", id) for id in ids(m)}
+        assert [row is not None and row.tokens is not None for row in before.values()] == [True, False]
+        late = m.search("tea", user_id="u", explain=True)[0]["explain"]["legs"]["late"]
+        history.fail_on = "commit"
+        with pytest.raises(StorageError, match="the history is gone"):
+            writes[write](m)
+        history.fail_on = None
+        assert {id: m.vector_store.get("mem0", id) for id in ids(m)} == before
+        assert m.search("tea", user_id="u", explain=True)[0]["explain"]["legs"]["late"] == late
+        assert m.check().ok
+
+
 def test_undoing_twice_is_undoing_once(m: Memory, store: FailingVectorStore) -> None:
     before = snapshot(m)
     _die_after_apply(m, WRITES["update"])

@@ -140,6 +140,10 @@ class TestBudget:
         assert len(known.memories) + known.left_out == 60
 
 
+async def awaited(text: str) -> int:
+    return len(text)
+
+
 class TestArguments:
     @pytest.mark.parametrize(
         ("arguments", "told"),
@@ -150,8 +154,9 @@ class TestArguments:
             ({"max_tokens": 1.5}, "max_tokens=1.5"),
             ({"max_tokens": "1000"}, "max_tokens='1000'"),
             ({"max_tokens": None}, "max_tokens=None"),
-            ({"count_tokens": 4}, "count_tokens=4: expected a function"),
+            ({"count_tokens": 4}, "count_tokens=4: expected a plain function"),
             ({"count_tokens": "cl100k"}, "count_tokens='cl100k'"),
+            ({"count_tokens": awaited}, "count_tokens=<function awaited.*expected a plain function"),
             ({"count_tokens": str}, r"count_tokens\(text\)='.*: expected a whole number"),
             ({"limit": 0}, "limit=0"),
             ({"threshold": 2}, "threshold=2"),
@@ -191,6 +196,20 @@ class TestAsync:
                 assert await m.scope(user_id="bob").context(QUESTION) == ""
                 with pytest.raises(ValidationError, match="max_tokens=0"):
                     await m.context(QUESTION, max_tokens=0)
+
+        asyncio.run(main())
+
+    # A StopIteration can leave neither a generator nor a future.
+    @pytest.mark.parametrize(("error", "told"), [(KeyError, KeyError), (StopIteration, RuntimeError)])
+    def test_what_a_counter_raises_arrives(self, error: type[Exception], told: type[Exception]) -> None:
+        def count(text: str) -> int:
+            raise error
+
+        async def main() -> None:
+            async with async_memory() as m:
+                await m.add("I like tea.", user_id="alice")
+                with pytest.raises(told):
+                    await asyncio.wait_for(m.context(QUESTION, user_id="alice", count_tokens=count), 10)
 
         asyncio.run(main())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,17 @@ class TestForm:
     def test_controls_are_spaces_and_half_characters_are_replaced(self) -> None:
         assert pack(row("a\x00b\x1b[2Jc\ud800")) == "- 2023-05-08: a b [2Jc\ufffd"
 
+    def test_what_turns_the_direction_of_text_is_taken_out_and_letters_stay_as_they_are(self) -> None:
+        assert pack(turn("\u202eaet\u202c ekil I", speaker="\u2066Bob\u2069")) == "- 2023-05-08, Bob: aet ekil I"
+        for text in ("אני אוהב תה", "می\u200cخواهم", "👩\u200d👩\u200d👧", "\u200fא"):
+            assert pack(turn(text)) == f"- 2023-05-08, Caroline: {text}"
+
+    @pytest.mark.parametrize(
+        ("name", "shown"), [("Melanie: I owe you", "Melanie I owe you"), ("Bob： a", "Bob a"), ("agent:1", "agent:1")]
+    )
+    def test_a_name_cannot_pose_as_another_speaker(self, name: str, shown: str) -> None:
+        assert pack(turn("tea", speaker=name)) == f"- 2023-05-08, {shown}: tea"
+
     @pytest.mark.parametrize("blank", ["", "  \n", None])
     def test_what_has_no_text_is_left_out(self, blank: Any) -> None:
         assert (pack(row(blank)), pack(row(blank)).left_out) == ("", 1)
@@ -112,6 +124,16 @@ class TestDuplicates:
     def test_words_are_whole(self) -> None:
         assert pack(row("I like tea"), row("I like teaching")).left_out == 0
         assert pack(row("茶"), row("我喜欢茶叶")).left_out == 1
+        assert pack(row("item 5"), row("it has item 5.")).left_out == 1
+        assert pack(row("C"), row("I write C++")).left_out == 1
+        assert pack(row("a_b"), row("what a_b_c is")).left_out == 1
+        assert pack(row("tea"), row("𝔸tea")).left_out == 0
+
+    @pytest.mark.parametrize("texts", [("a" * 400_000, "a" * 200_000), ("ab" * 200_000, "b" + "ab" * 100_000)])
+    def test_hostile_texts_are_compared_as_fast_as_others(self, texts: tuple[str, str]) -> None:
+        began = time.process_time()
+        assert pack(*map(row, texts), most=10**7).left_out == 0
+        assert time.process_time() - began < 2  # some hundredths of a second
 
     def test_two_speakers_who_say_the_same_say_two_things(self) -> None:
         assert pack(turn("Yes."), turn("Yes.", speaker="Bob")).left_out == 0
