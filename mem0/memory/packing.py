@@ -34,8 +34,9 @@ _WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 # that stand around every text.
 _NEARLY = 4
 
-# So many of the best are taken before their length counts.
+# So many of the best are taken before length counts, and lines up to this part of the budget are all short.
 _FIRST = 3
+_SHORT = 1 / 16
 
 _LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
 
@@ -64,7 +65,7 @@ def packed(found: MemoryList[MemoryDict], max_tokens: int, count_tokens: Counter
     lines = [line for line in map(_line, found) if line.text]
     parcel = _Parcel(max_tokens, count_tokens)
     costs = [_counted(count_tokens, f"\n{line}") for line in lines]
-    for place in _offered(costs):
+    for place in _offered(costs, max_tokens * _SHORT):
         parcel.offer(lines[place], costs[place])
     tokens = parcel.close()
     kept = parcel.lines
@@ -78,14 +79,15 @@ def packed(found: MemoryList[MemoryDict], max_tokens: int, count_tokens: Counter
     return Context(_text(kept), memories, tokens=tokens, left_out=len(found) - len(kept))
 
 
-def _offered(costs: Sequence[int]) -> list[int]:
+def _offered(costs: Sequence[int], short: float) -> list[int]:
     """Return the order in which lines are offered: their places by rank, from what each costs.
 
     How often the line at a place is what was asked for falls about as one divided by the place.  So a long line
-    that is only fairly good would push out several short ones, which together are worth more.
+    that is only fairly good would push out several short ones, which together are worth more.  Among short ones
+    the rank decides, or "Yes, of course!" would come before what says something.
     """
     places = range(len(costs))
-    return [*places[:_FIRST], *sorted(places[_FIRST:], key=lambda place: (place + 1) * costs[place])]
+    return [*places[:_FIRST], *sorted(places[_FIRST:], key=lambda place: (place + 1) * max(costs[place], short))]
 
 
 class _Line(NamedTuple):

@@ -147,6 +147,11 @@ class TestBudget:
         found = pack(*rows, most=len(pack(*rows[:3], rows[4])))
         assert [memory["id"][:5] for memory in found.memories if memory["id"][1] != " "] == [taken]
 
+    def test_among_short_ones_the_rank_decides(self) -> None:
+        rows = [row(f"{number} " + "x" * (30 - number)) for number in range(30)]
+        found = pack(*rows, most=1000)
+        assert sorted(int(memory["memory"].split()[0]) for memory in found.memories) == list(range(len(found.memories)))
+
     def test_the_longer_than_the_budget_is_passed_over(self) -> None:
         assert pack(row("tea " * 5000), row("rum"), most=30) == "- 2023-05-08: rum"
 
