@@ -142,6 +142,14 @@ def without(*legs: str) -> Iterator[None]:
         ranking.WEIGHTS = before
 
 
+def leg_names(text: str) -> list[str]:
+    """Parse ``late,dense``."""
+    names = text.split(",")
+    if unknown := set(names).difference(ranking.WEIGHTS):
+        raise argparse.ArgumentTypeError(f"no leg {', '.join(sorted(unknown))}; there are {', '.join(ranking.WEIGHTS)}")
+    return names
+
+
 def measured(paths: Sequence[Path], options: argparse.Namespace) -> None:
     """Print what is found in some files."""
     conversations = read_all(paths, options.together)
@@ -153,9 +161,9 @@ def measured(paths: Sequence[Path], options: argparse.Namespace) -> None:
         print(f"\n{' + '.join(path.name for path in paths)}: {count} turns, {took:.1f} ms CPU an add")
         found = filled.asked()
         print(*table(found), sep="\n")
-        for legs in [*options.without, *(list(ranking.WEIGHTS) if options.ablate else [])]:
-            with without(*legs.split(",")):
-                print(compared(f"without {legs}", found, filled.asked()))
+        for legs in [*options.without, *([name] for name in ranking.WEIGHTS if options.ablate)]:
+            with without(*legs):
+                print(compared(f"without {','.join(legs)}", found, filled.asked()))
     for config in options.compare:
         with Filled(config, conversations, budgets) as other:
             again = other.asked()
@@ -178,7 +186,9 @@ def main() -> None:
         "--compare", type=json.loads, action="append", default=[], metavar="JSON", help="again made from this"
     )
     parser.add_argument("--ablate", action="store_true", help="again without each leg")
-    parser.add_argument("--without", action="append", default=[], metavar="LEG,...", help="again without these legs")
+    parser.add_argument(
+        "--without", type=leg_names, action="append", default=[], metavar="LEG,...", help="again without these legs"
+    )
     parser.add_argument("--no-context", action="store_true", help="pack nothing, which takes a quarter of the time")
     parser.add_argument("--against", choices=["mem0ai"], help="again with mem0ai, in an environment of its own")
     options = parser.parse_args()
