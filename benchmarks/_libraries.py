@@ -24,8 +24,8 @@ class Library(ABC):
     searches_everything = True  # without naming a user
     shares_its_folder = True  # with another process
 
-    def __init__(self) -> None:
-        self.embedder = TableEmbedder()
+    def __init__(self, embedder: Any = None) -> None:
+        self.embedder = embedder or TableEmbedder()
 
     @abstractmethod
     def open(self, folder: Path) -> Any:

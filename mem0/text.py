@@ -91,6 +91,11 @@ def tokens(text: str) -> list[int]:
     return [_hash(term) for term in terms(text)]
 
 
+def is_function_word(word: str) -> bool:
+    """Tell whether a word says nothing of a question's subject; a single letter does not."""
+    return word.casefold() in _FUNCTION_WORDS or (len(word) == 1 and word.isascii() and word.isalpha())
+
+
 class Question(NamedTuple):
     """A question, as the keyword leg reads it.
 

@@ -1,95 +1,136 @@
-"""How much of the evidence a search brings back, through the public ``add`` and ``search``.
+"""How much of the evidence a search brings back, through the public ``add``, ``search`` and ``context``.
 
-    python benchmarks/retrieval/run.py FILE [FILE ...]            # one memory for each conversation
-    python benchmarks/retrieval/run.py --together FILE [FILE ...] # those of a file in one memory
-    python benchmarks/retrieval/run.py --ablate FILE              # again without each leg
-    python benchmarks/retrieval/run.py --without late FILE  # compared in pairs with all legs
+    python benchmarks/retrieval/run.py FILE [FILE ...]             # one memory for each conversation
+    python benchmarks/retrieval/run.py --together FILE [FILE ...]  # all conversations in one memory
+    python benchmarks/retrieval/run.py --ablate FILE               # again without each leg
+    python benchmarks/retrieval/run.py --without late,dense FILE   # again without these
+    python benchmarks/retrieval/run.py --compare '{"embedder": {"provider": "onnx", "config": {"late_interaction":
+        false}}}' FILE                                             # again with another configuration
+    python benchmarks/retrieval/run.py --against mem0ai FILE       # again with mem0ai
 
 The recall of a question is the share of its evidence turns among the first K results, MRR one divided by the place of
-the first of them.  Behind the mean stands the half-width of its 95 % interval, over questions, by bootstrap.  Every
-turn is one ``add``, with its time.  Questions that cannot be answered (LoCoMo's category 5) are reported apart.
+the first of them; "tok" is the share in the text that ``context`` packs into so many tokens, by its own estimate.
+Behind each mean stands the half-width of its 95 % interval, over questions, by bootstrap.  Every turn is one ``add``,
+with its time, and every question is asked at its own time.  Questions that cannot be answered (LoCoMo's category 5) are
+reported apart.  What is asked again is compared with the first, question by question: above 0 it finds more.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
+import json
+import sys
+import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from datasets import UNANSWERABLE, Conversation, Question, read
-from numpy.typing import NDArray
+from conversations import Conversation, read_all, texts_of
+from scoring import BUDGETS, CUTS, Answer, Asked, compared, scored, table
 
 from mem0 import Memory
 from mem0 import legs as weighed
+from mem0.embeddings.onnx import BUNDLED_MODEL, OnnxEmbedding
 from mem0.memory.packing import estimated_tokens
+from mem0.testing import FrozenClock
 
-CUTS = (5, 10, 20, 50)
-COLUMNS = (*(f"@{cut}" for cut in CUTS), "MRR")
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from _libraries import FreeLLM  # noqa: E402 - it lies beside this folder
+from overhead import MEM0AI, Runner, mem0ai_python  # noqa: E402
+
+LEGS = {**weighed.FINE, **weighed.COARSE}
+
+#: What is measured unless told otherwise, whatever keys the environment holds.
+DEFAULTS = {"embedder": {"provider": "onnx"}}
 
 
-class Asked(NamedTuple):
-    """What one question brought.
+class Filled:
+    """A memory of this library that holds conversations, each under a user of its own.
 
-    Attributes:
-        question: The question.
-        scores: Its recall at each cut, then its reciprocal rank.
-        tokens: About how many tokens the first ten results are.
-        milliseconds: What the search took, on the clock.
+    Args:
+        config: What the memory is made of, where it is not the default.
+        conversations: What it holds.
+        budgets: Into how many tokens what is found of a question is packed, each by itself.
     """
 
-    question: Question
-    scores: tuple[float, ...]
-    tokens: int
-    milliseconds: float
+    def __init__(
+        self, config: Mapping[str, Any], conversations: Sequence[Conversation], budgets: Sequence[int]
+    ) -> None:
+        self.conversations = conversations
+        self.budgets = budgets
+        self.clock = FrozenClock()
+        self.llm = FreeLLM()
+        self.memory = Memory(DEFAULTS | dict(config), path=":memory:", clock=self.clock, llm=self.llm)
+        for conversation in conversations:
+            for turn in conversation.turns:
+                self.llm.facts = [turn.text]  # what the LLM makes of it, where it is asked
+                self.memory.add(
+                    {"role": turn.role or "user", "content": turn.text},
+                    user_id=conversation.id,
+                    metadata={"turn": turn.id},
+                    timestamp=turn.time,
+                    infer=turn.role is None,
+                )
+
+    def __enter__(self) -> Filled:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.memory.close()
+
+    def asked(self) -> list[Asked]:
+        """Ask every question."""
+        return scores(self.conversations, self._answers())
+
+    def _answers(self) -> Iterator[Answer]:
+        for conversation in self.conversations:
+            user = conversation.id
+            self.memory.search("what is known?", user_id=user)  # reads the conversation into memory
+            for question in conversation.questions:
+                self.clock.set(question.asked)
+                started = time.process_time()
+                found = self.memory.search(question.text, user_id=user, limit=max(CUTS))
+                took = 1000 * (time.process_time() - started)
+                packed = [
+                    self.memory.context(question.text, user_id=user, max_tokens=budget).memories
+                    for budget in self.budgets
+                ]
+                yield Answer(_turns(found), [_turns(rows) for rows in packed], took)
 
 
-def together(conversations: Sequence[Conversation]) -> Conversation:
-    """Return conversations as one, in order of time."""
-    turns = sorted(
-        (turn._replace(id=f"{one.id} {turn.id}") for one in conversations for turn in one.turns),
-        key=lambda turn: turn.time,
-    )
-    questions = [
-        question._replace(evidence=frozenset(f"{one.id} {id}" for id in question.evidence))
-        for one in conversations
-        for question in one.questions
-    ]
-    return Conversation(" + ".join(one.id for one in conversations), turns, questions)
+def _turns(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [row["metadata"]["turn"] for row in found]
 
 
-def filled(memory: Memory, conversations: Sequence[Conversation]) -> None:
-    """Add every turn to the memory of its conversation, one at a time."""
-    for conversation in conversations:
-        for turn in conversation.turns:
-            memory.add(
-                {"role": turn.role, "content": turn.text},
-                user_id=conversation.id,
-                metadata={"turn": turn.id},
-                timestamp=turn.time,
-                infer=False,
-            )
+def mem0ai_answers(arguments: Sequence[str], conversations: Sequence[Conversation]) -> list[list[Answer]]:
+    """Ask mem0ai the same in a process of its own.
+
+    Args:
+        arguments: Those that say what is read, as this program had them.
+        conversations: What that is, because the vectors are made here.
+
+    Returns:
+        Its answers as it is, and those with ``threshold=0``.
+    """
+    embedder = OnnxEmbedding({"late_interaction": False})
+    with tempfile.TemporaryDirectory() as home:
+        vectors = Path(home) / "vectors.npy"
+        np.save(vectors, np.array([embedder.embed(text) for text in texts_of(conversations)], dtype=np.float32))
+        runner = Runner("mem0ai", mem0ai_python(None), Path(home), repeats=1)
+        printed = runner.run(str(HERE / "_mem0ai.py"), *arguments, "--vectors", str(vectors))
+    return [[Answer(ranked, [], took) for ranked, took in answers] for answers in json.loads(printed)]
 
 
-def asked(memory: Memory, conversations: Sequence[Conversation]) -> list[Asked]:
-    """Ask every question."""
-    found = []
-    for conversation in conversations:
-        memory.search("what is known?", user_id=conversation.id)  # reads the conversation into memory
-        for question in conversation.questions:
-            started = time.perf_counter()
-            rows = memory.search(question.text, user_id=conversation.id, limit=max(CUTS))
-            took = 1000 * (time.perf_counter() - started)
-            ranked = [row["metadata"]["turn"] for row in rows]
-            places = [at for at, turn in enumerate(ranked) if turn in question.evidence]
-            scores = [sum(place < cut for place in places) / len(question.evidence) for cut in CUTS]
-            tokens = sum(estimated_tokens(row["memory"]) for row in rows[:10])
-            found.append(Asked(question, (*scores, 1 / (1 + places[0]) if places else 0.0), tokens, took))
-    return found
+def scores(conversations: Sequence[Conversation], answers: Iterable[Answer]) -> list[Asked]:
+    """Return what answers are worth, which come in the order of the questions."""
+    tokens = [{turn.id: estimated_tokens(turn.text) for turn in one.turns} for one in conversations]
+    asked = [(question, of) for one, of in zip(conversations, tokens, strict=True) for question in one.questions]
+    return [scored(question, answer, of) for (question, of), answer in zip(asked, answers, strict=True)]
 
 
 @contextmanager
@@ -103,75 +144,58 @@ def without(*legs: str) -> Iterator[None]:
         weighed.FINE, weighed.COARSE = before
 
 
-def interval(values: NDArray[Any]) -> NDArray[Any]:
-    """Return the half-width of the mean's 95 % interval, by bootstrap over the first axis."""
-    dice = np.random.default_rng(0)
-    means = np.array([values[dice.integers(0, len(values), len(values))].mean(axis=0) for _ in range(1000)])
-    low, high = np.percentile(means, (2.5, 97.5), axis=0)
-    half: NDArray[Any] = (high - low) / 2
-    return half
+def leg_names(text: str) -> list[str]:
+    """Parse ``late,dense``."""
+    names = text.split(",")
+    if unknown := set(names).difference(LEGS):
+        raise argparse.ArgumentTypeError(f"no leg {', '.join(sorted(unknown))}; there are {', '.join(LEGS)}")
+    return names
 
 
-def table(found: Sequence[Asked]) -> Iterator[str]:
-    """Yield the lines of a table by category."""
-    yield f"{'':<22} {'questions':>9}  " + "".join(f"{name:>14}" for name in COLUMNS)
-    by_category: dict[str, list[Asked]] = {}
-    for one in found:
-        by_category.setdefault(one.question.category, []).append(one)
-    answerable = [one for one in found if one.question.category not in UNANSWERABLE]
-    for name, some in [
-        ("answerable", answerable),
-        *((f"  {name}", some) for name, some in sorted(by_category.items())),
-    ]:
-        values = np.array([one.scores for one in some])
-        cells = zip(values.mean(axis=0), interval(values), strict=True)
-        yield f"{name:<22} {len(some):>9}  " + "".join(f"{mean:>8.3f} ±{half:.3f}" for mean, half in cells)
-    took = sorted(one.milliseconds for one in found)
-    yield (
-        f"{statistics.mean(one.tokens for one in found):.0f} tokens in the first ten; "
-        f"{statistics.median(took):.2f} ms a search (median), {took[int(len(took) * 0.95)]:.2f} (95 %)"
-    )
-
-
-def compared(before: Sequence[Asked], after: Sequence[Asked]) -> str:
-    """Return how much worse the second is, question by question, with the half-width of the 95 % interval."""
-    pairs = zip(before, after, strict=True)
-    differences = np.array(
-        [np.subtract(two.scores, one.scores) for one, two in pairs if one.question.category not in UNANSWERABLE]
-    )
-    cells = zip(differences.mean(axis=0), interval(differences), strict=True)
-    return "".join(f"{mean:>+8.3f} ±{half:.3f}" for mean, half in cells)
-
-
-def measured(path: Path, options: argparse.Namespace, config: Mapping[str, Any]) -> None:
-    """Print what is found in one file."""
-    conversations = read(path)
-    if options.together:
-        conversations = [together(conversations)]
-    with Memory(config, path=":memory:") as memory:
-        started = time.process_time()
-        filled(memory, conversations)
-        count = sum(len(one.turns) for one in conversations)
-        print(f"\n{path.name}: {count} turns, {1000 * (time.process_time() - started) / count:.1f} ms CPU an add")
-        found = asked(memory, conversations)
+def measured(paths: Sequence[Path], options: argparse.Namespace) -> None:
+    """Print what is found in some files."""
+    conversations = read_all(paths, options.together)
+    count = sum(len(one.turns) for one in conversations)
+    budgets = () if options.no_context else BUDGETS
+    started = time.process_time()
+    with Filled(options.config, conversations, budgets) as filled:
+        took = 1000 * (time.process_time() - started) / count
+        print(f"\n{' + '.join(path.name for path in paths)}: {count} turns, {took:.1f} ms CPU an add")
+        found = filled.asked()
         print(*table(found), sep="\n")
-        for legs in [*options.without, *(list({**weighed.FINE, **weighed.COARSE}) if options.ablate else [])]:
-            with without(*legs.split(",")):
-                print(f"{'without ' + legs:<32}  {compared(found, asked(memory, conversations))}")
+        for legs in [*options.without, *([name] for name in LEGS if options.ablate)]:
+            with without(*legs):
+                print(compared(f"without {','.join(legs)}", found, filled.asked()))
+    for config in options.compare:
+        with Filled(config, conversations, budgets) as other:
+            again = other.asked()
+        print(f"\nwith {json.dumps(config)}", *table(again), compared("difference", found, again), sep="\n")
+    if options.against:
+        arguments = [*(str(path.resolve()) for path in paths), *(["--together"] if options.together else [])]
+        theirs, uncut = (scores(conversations, answers) for answers in mem0ai_answers(arguments, conversations))
+        print(f"\nmem0ai {MEM0AI} as installed, infer=False; vectors of {BUNDLED_MODEL}, made beforehand")
+        print(*table(theirs), compared("difference", found, theirs), sep="\n")
+        print(compared("… with threshold=0", found, uncut))
 
 
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, nargs="+", help="conversations, as JSONL or in LoCoMo's shape")
-    parser.add_argument("--together", action="store_true", help="the conversations of a file in one memory")
-    parser.add_argument("--ablate", action="store_true", help="again without each leg, compared in pairs")
-    parser.add_argument("--without", action="append", default=[], metavar="LEG,...", help="again without these legs")
-    parser.add_argument("--no-tokens", action="store_true", help="keep no vectors of tokens")
+    parser.add_argument("--together", action="store_true", help="all conversations in one memory")
+    parser.add_argument("--config", type=json.loads, default={}, metavar="JSON", help="what Memory is made from")
+    parser.add_argument(
+        "--compare", type=json.loads, action="append", default=[], metavar="JSON", help="again made from this"
+    )
+    parser.add_argument("--ablate", action="store_true", help="again without each leg")
+    parser.add_argument(
+        "--without", type=leg_names, action="append", default=[], metavar="LEG,...", help="again without these legs"
+    )
+    parser.add_argument("--no-context", action="store_true", help="pack nothing, which takes a quarter of the time")
+    parser.add_argument("--against", choices=["mem0ai"], help="again with mem0ai, in an environment of its own")
     options = parser.parse_args()
-    config = {"embedder": {"provider": "onnx", "config": {"late_interaction": not options.no_tokens}}}
-    for path in options.data:
-        measured(path, options, config)
+    for paths in [options.data] if options.together else [[path] for path in options.data]:
+        measured(paths, options)
 
 
 if __name__ == "__main__":

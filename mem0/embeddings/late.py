@@ -17,8 +17,9 @@ from mem0.exceptions import ConfigError
 
 Floats = NDArray[np.float32]
 
-#: Of a longer text only so many tokens with a letter or a digit are kept.
-MOST_TOKENS = 128
+#: Of a longer text only so many tokens of content words are kept: more found no more evidence, in short turns or long
+#: answers, and so few are less than twice a sentence's own vector.
+MOST_TOKENS = 40
 
 _FULL = 127  # what stands for 1
 

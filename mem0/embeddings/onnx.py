@@ -23,7 +23,7 @@ from mem0.configs.base import validated
 from mem0.embeddings import late
 from mem0.embeddings.base import EmbeddingBase
 from mem0.exceptions import ClosedError, ConfigError, EmbeddingError
-from mem0.text import clean
+from mem0.text import clean, is_function_word
 from mem0.types import TokenVectors
 from mem0.wire.environment import environment
 
@@ -335,15 +335,18 @@ def _looked_at(text: str, max_tokens: int) -> str:
 
 
 def _kept(shown: str, encoding: Any, states: NDArray[np.float32], basis: late.Basis) -> TokenVectors:
-    """Return the vectors of those tokens of a text that have a letter or a digit, each with its whole word."""
+    """Return the vectors of a text's content words, each once, token by token, and each token with its whole word."""
     spans: dict[int, tuple[int, int]] = {}
     for word, (start, end) in zip(encoding.word_ids, encoding.offsets, strict=True):
         if word is not None:
             spans[word] = (spans[word][0] if word in spans else start, end)
     words = {word: shown[start:end] for word, (start, end) in spans.items()}
-    places = [
-        at for at, word in enumerate(encoding.word_ids) if word is not None and any(map(str.isalnum, words[word]))
-    ][: late.MOST_TOKENS]
+    first: dict[str, int] = {}
+    for word, text in words.items():
+        first.setdefault(text.lower(), word)
+    told = {word for text, word in first.items() if any(map(str.isalnum, text))}
+    content = {word for word in told if not is_function_word(words[word])} or told
+    places = [at for at, word in enumerate(encoding.word_ids) if word in content][: late.MOST_TOKENS]
     return TokenVectors([words[encoding.word_ids[at]] for at in places], basis.small(states[places]))
 
 

@@ -44,6 +44,10 @@ _WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 # that stand around every text.
 _NEARLY = 4
 
+# So many of the best are taken before length counts, and lines up to this part of the budget are all short.
+_FIRST = 3
+_SHORT = 1 / 16
+
 _LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
 
 
@@ -60,8 +64,8 @@ def estimated_tokens(text: str) -> int:
 def packed(found: MemoryList[MemoryDict], max_tokens: int, count_tokens: Counter) -> Context:
     """Pack memories into a text.
 
-    They are taken by rank.  One that does not fit any more is passed over; so is one that says what is there
-    already.  Where not even one fits, the best that can be cut is cut.
+    The best are taken first, then those that give much for little.  One that does not fit any more is passed over; so
+    is one that says what is there already.  Where not even one fits, the best that can be cut is cut.
 
     Args:
         found: The memories, best first.
@@ -70,8 +74,9 @@ def packed(found: MemoryList[MemoryDict], max_tokens: int, count_tokens: Counter
     """
     lines = [line for line in map(_line, found) if line.text]
     parcel = _Parcel(max_tokens, count_tokens)
-    for line in lines:
-        parcel.offer(line)
+    costs = [_counted(count_tokens, f"\n{line}") for line in lines]
+    for place in _offered(costs, max_tokens * _SHORT):
+        parcel.offer(lines[place], costs[place])
     tokens = parcel.close()
     kept = parcel.lines
     for line in () if kept else lines:
@@ -82,6 +87,17 @@ def packed(found: MemoryList[MemoryDict], max_tokens: int, count_tokens: Counter
     kept = _in_order(kept)
     memories = MemoryList((line.memory for line in kept), total=found.total)
     return Context(_text(kept), memories, tokens=tokens, left_out=len(found) - len(kept))
+
+
+def _offered(costs: Sequence[int], short: float) -> list[int]:
+    """Return the order in which lines are offered: their places by rank, from what each costs.
+
+    How often the line at a place is what was asked for falls about as one divided by the place.  So a long line
+    that is only fairly good would push out several short ones, which together are worth more.  Among short ones
+    the rank decides, or "Yes, of course!" would come before what says something.
+    """
+    places = range(len(costs))
+    return [*places[:_FIRST], *sorted(places[_FIRST:], key=lambda place: (place + 1) * max(costs[place], short))]
 
 
 class _Line(NamedTuple):
@@ -155,19 +171,19 @@ class _Parcel:
         self.lines: list[_Line] = []
         self._most = max_tokens
         self._count = count_tokens
-        self._costs: dict[int, int] = {}  # by the line's identity: lines are compared by it too
+        self._costs: dict[int, int] = {}  # by the line's identity: a memory has no hash
         self._used = 0
         self._is_exact = True
 
-    def offer(self, line: _Line) -> None:
+    def offer(self, line: _Line, cost: int) -> None:
         """Take a line if it fits, instead of those that say no more than it does."""
-        alike = [other for other in self.lines if _is_alike(line, other)]
+        said = line.said
+        # Nearly always neither stands in the other, which is told first because it takes the least.
+        alike = [other for other in self.lines if (said in other.said or other.said in said) and _is_alike(line, other)]
         if not all(_stands(line, other) for other in alike):
             return
         freed = sum(self._costs[id(other)] for other in alike)
-        cost = _counted(self._count, f"\n{line}")
-        lines = [other for other in self.lines if all(other is not one for one in alike)]
-        lines.append(line)
+        lines = [*(other for other in self.lines if other not in alike), line]
         total, is_exact = self._used - freed + cost, False
         if total > self._most:
             if not self._is_exact:

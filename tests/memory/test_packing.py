@@ -149,6 +149,31 @@ class TestBudget:
         assert (str(found), found.left_out) == ("- 2023-05-08: rum\n- 2023-05-08: tea", 1)
         assert found.tokens == 35
 
+    def test_a_long_one_does_not_push_out_several_short_ones_that_are_nearly_as_good(self) -> None:
+        best = [row(f"best {'x' * 40} {number}") for number in range(3)]
+        short = [row(f"short {number}") for number in range(4)]
+        most = len(pack(*best, *short))
+        found = pack(*best, row("long " + "y" * 60), *short, most=most)
+        assert "long" not in found
+        assert (len(found.memories), found.tokens) == (7, most)
+
+    def test_the_three_best_are_taken_whatever_their_length(self) -> None:
+        best = [row(f"best {'x' * 40} {number}") for number in range(3)]
+        short = [row(f"short {number}") for number in range(20)]
+        assert pack(*best, *short, most=len(pack(*best))).count("best") == 3
+
+    @pytest.mark.parametrize(("fifth", "taken"), [(60, "fifth"), (100, "tenth")])
+    def test_of_two_others_place_times_length_decides(self, fifth: int, taken: str) -> None:
+        rows = [row(f"{number} " + "x" * 200) for number in range(10)]
+        rows[4], rows[9] = row("fifth " + "y" * fifth), row("tenth " + "y" * 30)
+        found = pack(*rows, most=len(pack(*rows[:3], rows[4])))
+        assert [memory["id"][:5] for memory in found.memories if memory["id"][1] != " "] == [taken]
+
+    def test_among_short_ones_the_rank_decides(self) -> None:
+        rows = [row(f"{number} " + "x" * (30 - number)) for number in range(30)]
+        found = pack(*rows, most=1000)
+        assert sorted(int(memory["memory"].split()[0]) for memory in found.memories) == list(range(len(found.memories)))
+
     def test_the_longer_than_the_budget_is_passed_over(self) -> None:
         assert pack(row("tea " * 5000), row("rum"), most=30) == "- 2023-05-08: rum"
 
