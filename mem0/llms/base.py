@@ -108,7 +108,8 @@ def report_tokens(prompt: int | None, completion: int | None) -> None:
 
 
 @contextmanager
-def _metered() -> Iterator[Tokens]:
+def metered() -> Iterator[Tokens]:
+    """Count what is reported inside the block."""
     tokens = Tokens()
     before = _meter.set(tokens)
     try:
@@ -149,7 +150,7 @@ def ask(llm: Any, messages: list[Message], *, json_reply: bool = False, tools: S
         LLMError: It failed; ``retryable`` says whether to try again.
         LLMResponseError: It returned something that is no reply.
     """
-    with _metered() as tokens, _translated(llm):
+    with metered() as tokens, _translated(llm):
         answer = llm.generate_response(messages, **_taken(llm.generate_response, json_reply, tools))
     return _reply(llm, answer, tokens)
 
@@ -159,7 +160,7 @@ async def ask_async(
 ) -> Reply:
     """Do what :func:`ask` does with an LLM's own coroutine."""
     method: Callable[..., Awaitable[Any]] = llm.agenerate_response
-    with _metered() as tokens, _translated(llm):
+    with metered() as tokens, _translated(llm):
         answer = await method(messages, **_taken(method, json_reply, tools))
     return _reply(llm, answer, tokens)
 

@@ -16,6 +16,7 @@ from mem0.exceptions import (
     ConflictError,
     DuplicateMemoryError,
     MemoryNotFoundError,
+    RerankError,
     StorageError,
     WriteVetoedError,
 )
@@ -35,6 +36,8 @@ from mem0.memory.operations import (
     Pack,
     ReadHistory,
     Recover,
+    Rerank,
+    Reranked,
     Reset,
     Verb,
 )
@@ -50,12 +53,15 @@ from mem0.types import (
     Record,
     Scope,
 )
-from mem0.vector_stores.base import Query
+from mem0.vector_stores.base import Candidates, Query
 
 logger = logging.getLogger(__name__)
 
 # How often an update is decided anew when the memory changed under it.
 _ATTEMPTS = 5
+
+# How many candidates a reranker is given at least: what it is to bring to the front may stand far down.
+_RERANKED = 50
 
 
 def search(
@@ -67,24 +73,42 @@ def search(
     explain: bool,
     periods: Sequence[tuple[float, float]],
     alive_at: float | None,
+    reranks: bool = False,
 ) -> Verb[MemoryList[MemoryDict]]:
     """Find the memories that answer a question, best first."""
     question = clean(query)
     if not question.strip():
         return MemoryList()
     embedded: Embedded = yield Embed([question], only_understood=True)
+    wide = max(limit, _RERANKED) if reranks else limit
     candidates = yield Find(
         Query(
             reading.scope,
             question,
-            limit=limit,
+            limit=wide,
             filters=reading.filters,
             alive_at=alive_at,
             periods=periods,
             **embedded.asked(0),
         )
     )
-    ranked = ranking.rank(candidates, limit, threshold)
+    refused = None
+    if reranks:
+        try:
+            found = yield from _fetched(candidates, ranking.rank(candidates, wide, None), explain)
+            return (yield from _reranked(question, found, limit, threshold, explain))
+        except RerankError as error:
+            # Told with the result, whose order is the usual one.  What the error says may hold text of memories.
+            reason = type(error.__cause__ or error).__name__
+            logger.warning("reranking failed (%s): a search has the order without; see its .rerank_error", reason)
+            refused = error
+    found = yield from _fetched(candidates, ranking.rank(candidates, limit, threshold), explain)
+    found.rerank_error = refused
+    return found
+
+
+def _fetched(candidates: Candidates, ranked: ranking.Ranked, explain: bool) -> Verb[MemoryList[MemoryDict]]:
+    """Return the best candidates as users get them."""
     found: MemoryList[MemoryDict] = MemoryList((), total=ranked.total)
     rows: list[Record | None] = yield Fetch(ranked.keys)
     for row, position, score in zip(rows, ranked.positions, ranked.scores, strict=True):
@@ -96,6 +120,22 @@ def search(
             memory["explain"] = ranking.explanation(candidates, position, row.payload)
         found.append(memory)
     return found
+
+
+def _reranked(
+    question: str, found: MemoryList[MemoryDict], limit: int, threshold: float | None, explain: bool
+) -> Verb[MemoryList[MemoryDict]]:
+    """Return memories by the reranker's score, which becomes theirs; equal ones stay in rank order."""
+    if not found:
+        return found
+    answer: Reranked = yield Rerank(question, [memory["memory"] for memory in found])
+    for memory, score in zip(found, answer.scores, strict=True):
+        memory["score"] = score
+        if explain:
+            memory["explain"]["rerank"] = score
+    best = sorted(found, key=lambda memory: -memory["score"])
+    kept = [memory for memory in best if threshold is None or memory["score"] >= threshold]
+    return MemoryList(kept[:limit], total=found.total)
 
 
 def context(
