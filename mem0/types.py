@@ -309,11 +309,11 @@ class Usage:
     """What a call cost.
 
     Attributes:
-        llm_calls: Calls of the LLM.
-        prompt_tokens: Tokens sent to it, as the provider reports them.
-        completion_tokens: Tokens it wrote.
+        llm_calls: Calls of the LLM; not those of a reranker that asks one.
+        prompt_tokens: Tokens sent to LLMs, a reranker's included, as the providers report them.
+        completion_tokens: Tokens they wrote.
         embed_calls: Calls of the embedder (a batch is one).
-        rerank_calls: Calls of the reranker; the tokens of an LLM that it asks are counted above.
+        rerank_calls: Calls of the reranker: one for a search, however many requests it makes of it.
         seconds: Wall-clock seconds by stage (``embed``, ``find``, ``commit``, ...).
     """
 

@@ -14,14 +14,13 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 from mem0.configs.base import options_from
 from mem0.configs.llms.base import BaseLlmConfig
 from mem0.exceptions import LLMError, LLMResponseError, Mem0Error, judged
-
-Self = TypeVar("Self", bound="LLMBase")
+from mem0.parts import Closing, has_coroutine
 
 Message = dict[str, Any]
 Options = TypeVar("Options", bound=BaseLlmConfig)
 
 
-class LLMBase(ABC):
+class LLMBase(Closing, ABC):
     """Answers messages in the shape of OpenAI's chat API.
 
     One that can also be awaited has ``async def agenerate_response(...)`` with the same arguments;
@@ -63,15 +62,6 @@ class LLMBase(ABC):
         Raises:
             LLMError: The provider refused or failed; ``retryable`` says whether to try again.
         """
-
-    def close(self) -> None:  # noqa: B027 - most hold nothing
-        """Release what the LLM holds; a second time does nothing."""
-
-    def __enter__(self: Self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
 
 
 def options_of(given: BaseLlmConfig | Mapping[str, Any] | None, wanted: type[Options]) -> Options:
@@ -166,8 +156,8 @@ async def ask_async(
 
 
 def is_awaitable(llm: Any) -> bool:
-    """Tell whether an LLM has a coroutine of its own; its class is asked, because a mock has every method."""
-    return inspect.iscoroutinefunction(getattr(type(llm), "agenerate_response", None))
+    """Tell whether an LLM has a coroutine of its own."""
+    return has_coroutine(llm, "agenerate_response")
 
 
 def vision_of(llm: Any) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -14,7 +13,8 @@ from mem0.exceptions import ConfigError
 from mem0.history.base import HistoryBase
 from mem0.history.sqlite import SQLiteManager
 from mem0.memory.operations import Parts
-from mem0.rerankers.base import is_awaitable, is_coroutine_function
+from mem0.parts import is_coroutine_function
+from mem0.rerankers.base import is_awaitable
 from mem0.storage import Database, same_path
 from mem0.types import Embedder
 from mem0.utils.factory import EmbedderFactory, LlmFactory, RerankerFactory, VectorStoreFactory
@@ -163,14 +163,14 @@ def check_parts(llm: object, embedder: object, store: object, history: object) -
     """
     if llm is not None and (isinstance(llm, type) or not callable(getattr(llm, "generate_response", None))):
         raise ConfigError(f"llm={shown(llm)}: expected an object with generate_response(messages){_as_config(llm)}")
-    if inspect.iscoroutinefunction(getattr(llm, "generate_response", None)):
+    if is_coroutine_function(getattr(llm, "generate_response", None)):
         raise ConfigError(
             f"llm={shown(llm)}: generate_response(messages) does not block; call it agenerate_response, beside a "
             "generate_response"
         )
     if embedder is not None and (isinstance(embedder, type) or not callable(getattr(embedder, "embed", None))):
         raise ConfigError(f"embedder={shown(embedder)}: expected an object with embed(text){_as_config(embedder)}")
-    if inspect.iscoroutinefunction(getattr(embedder, "embed", None)):
+    if is_coroutine_function(getattr(embedder, "embed", None)):
         raise ConfigError(f"embedder={shown(embedder)}: embed(text) does not block; call it aembed, beside an embed")
     if store is not None and not isinstance(store, VectorStoreBase):
         raise ConfigError(f"vector_store={shown(store)}: expected a VectorStoreBase, subclass it{_as_config(store)}")
@@ -207,8 +207,8 @@ def check_reranker(reranker: object, llm: object) -> None:
         )
     if getattr(reranker, "borrows_llm", False) is True and llm is None:
         raise ConfigError(
-            f"reranker={shown(reranker)} asks the memory's LLM, and this memory has none: set OPENAI_API_KEY, name one "
-            "in the configuration, pass llm=, or name one in the reranker's own config"
+            f"reranker={shown(reranker)} asks the memory's LLM, and this memory has none: name one in the "
+            "configuration, pass llm=, or name one in the reranker's own config"
         )
 
 

@@ -16,7 +16,6 @@ from mem0.exceptions import (
     ConflictError,
     DuplicateMemoryError,
     MemoryNotFoundError,
-    RerankError,
     StorageError,
     WriteVetoedError,
 )
@@ -92,18 +91,20 @@ def search(
             **embedded.asked(0),
         )
     )
-    refused = None
+    failed = None
     if reranks:
-        try:
-            found = yield from _fetched(candidates, ranking.rank(candidates, wide, None), explain)
-            return (yield from _reranked(question, found, limit, threshold, explain))
-        except RerankError as error:
-            # Told with the result, whose order is the usual one.  What the error says may hold text of memories.
-            reason = type(error.__cause__ or error).__name__
-            logger.warning("reranking failed (%s): a search has the order without; see its .rerank_error", reason)
-            refused = error
+        found = yield from _fetched(candidates, ranking.rank(candidates, wide, None), explain)
+        if not found:
+            return found
+        answer: Reranked = yield Rerank(question, [memory["memory"] for memory in found])
+        failed = answer.error
+        if failed is None:
+            return _reranked(found, answer.scores, limit, threshold, explain)
+        # Told with the result, whose order is the usual one.  What the error says may hold text of memories.
+        reason = type(failed.__cause__ or failed).__name__
+        logger.warning("reranking failed (%s): a search has the order without; see its .rerank_error", reason)
     found = yield from _fetched(candidates, ranking.rank(candidates, limit, threshold), explain)
-    found.rerank_error = refused
+    found.rerank_error = failed
     return found
 
 
@@ -123,13 +124,10 @@ def _fetched(candidates: Candidates, ranked: ranking.Ranked, explain: bool) -> V
 
 
 def _reranked(
-    question: str, found: MemoryList[MemoryDict], limit: int, threshold: float | None, explain: bool
-) -> Verb[MemoryList[MemoryDict]]:
+    found: MemoryList[MemoryDict], scores: Sequence[float], limit: int, threshold: float | None, explain: bool
+) -> MemoryList[MemoryDict]:
     """Return memories by the reranker's score, which becomes theirs; equal ones stay in rank order."""
-    if not found:
-        return found
-    answer: Reranked = yield Rerank(question, [memory["memory"] for memory in found])
-    for memory, score in zip(found, answer.scores, strict=True):
+    for memory, score in zip(found, scores, strict=True):
         memory["score"] = score
         if explain:
             memory["explain"]["rerank"] = score

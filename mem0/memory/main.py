@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from mem0.memory.assembly import check_reranker_blocks
 from mem0.memory.core import MemoryCore
 from mem0.memory.operations import in_thread
 from mem0.memory.runners import run, run_async
+from mem0.parts import is_coroutine_function
 from mem0.times import Moment
 from mem0.types import (
     ChangeDict,
@@ -58,7 +58,7 @@ class Memory(MemoryCore):
     @classmethod
     def _check_hook(cls, hook: object) -> None:
         super()._check_hook(hook)
-        if inspect.iscoroutinefunction(hook):
+        if is_coroutine_function(hook):
             raise ConfigError("on_before_write is a coroutine function: only AsyncMemory can await it")
 
     @classmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,8 +13,8 @@ from pydantic import BaseModel
 
 from mem0.configs.base import options_from
 from mem0.exceptions import RerankError, judged
+from mem0.parts import Closing, has_coroutine, is_coroutine_function
 
-Self = TypeVar("Self", bound="RerankerBase")
 Options = TypeVar("Options", bound=BaseModel)
 
 # What arithmetic in 32 bits may be off by.
@@ -28,7 +27,7 @@ HINTS: Mapping[str, str] = {
 }
 
 
-class RerankerBase(ABC):
+class RerankerBase(Closing, ABC):
     """Says how well each of some texts answers a question.
 
     One that can also be awaited has ``async def ascore(query, texts)`` with the same meaning;
@@ -56,15 +55,6 @@ class RerankerBase(ABC):
         Raises:
             RerankError: It cannot; ``retryable`` says whether to try again.
         """
-
-    def close(self) -> None:  # noqa: B027 - most hold nothing
-        """Release what the reranker holds; a second time does nothing."""
-
-    def __enter__(self: Self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
 
 
 def reranker_options(
@@ -108,26 +98,14 @@ async def score_texts_async(reranker: Any, query: str, texts: Sequence[str]) -> 
     if not texts:
         return []
     with _translated(reranker):
-        method = reranker.ascore if _has_ascore(reranker) else reranker
+        method = reranker.ascore if has_coroutine(reranker, "ascore") else reranker
         scores = await method(query, list(texts))
     return _checked(reranker, texts, scores)
 
 
 def is_awaitable(reranker: Any) -> bool:
     """Tell whether a reranker has a coroutine of its own: ``ascore``, or itself."""
-    return _has_ascore(reranker) or (_blocking(reranker) is reranker and is_coroutine_function(reranker))
-
-
-def is_coroutine_function(function: object) -> bool:
-    """Tell whether a function, or an object that is called like one, must be awaited."""
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(type(function), "__call__", None)  # noqa: B004 - what is wanted is the method itself
-    )
-
-
-def _has_ascore(reranker: Any) -> bool:
-    # Its class is asked, because a mock has every method.
-    return inspect.iscoroutinefunction(getattr(type(reranker), "ascore", None))
+    return has_coroutine(reranker, "ascore") or (_blocking(reranker) is reranker and is_coroutine_function(reranker))
 
 
 def _blocking(reranker: Any) -> Callable[[str, list[str]], Any]:

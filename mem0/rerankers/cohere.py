@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
@@ -21,7 +20,7 @@ from pydantic import Field
 from mem0.exceptions import ClosedError, ConfigError, RerankError
 from mem0.rerankers.base import HINTS, RerankerBase, reranker_options
 from mem0.text import clean, without_login
-from mem0.wire.connection import Connection, without_key
+from mem0.wire.connection import Connection
 from mem0.wire.failures import Failure, Vendor, hidden
 from mem0.wire.loops import AsyncClients
 from mem0.wire.retries import pauses
@@ -60,11 +59,7 @@ class CohereRerankerConfig(Connection):
         Raises:
             ConfigError: There is none.
         """
-        given = None if self.api_key is None else self.api_key.get_secret_value()
-        key = given or os.environ.get("COHERE_API_KEY") or os.environ.get("CO_API_KEY")
-        if not key:
-            raise without_key(COHERE)
-        return key
+        return self.key_or("COHERE_API_KEY", "CO_API_KEY")
 
     def address(self) -> str:
         return (self.base_url or _HOME).rstrip("/").removesuffix(self.added_path)

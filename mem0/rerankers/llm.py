@@ -1,7 +1,8 @@
-"""Any LLM as a reranker: one call, in which it gives each of some numbered texts a score."""
+"""Any LLM as a reranker: it gives each of some numbered texts a score, a few texts in each call."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -66,10 +67,14 @@ class LLMRerankerConfig(BaseModel):
     max_text_chars: int = Field(
         default=2000, ge=1, description="Of a longer text only so many characters are looked at."
     )
+    batch_size: int = Field(default=20, ge=1, description="Texts in one call at most; of more, several calls are made.")
 
 
 class LLMReranker(RerankerBase):
-    """Reranks with an LLM, in one call; texts are handed over as JSON strings, which nothing inside can leave.
+    """Reranks with an LLM, some texts a call.
+
+    Texts are handed over as JSON strings, which nothing inside can leave.  Each is judged for itself, so they can be in
+    several calls, one after another; where one call fails, all has failed.
 
     Args:
         config: Its options: an object, a dict, or nothing.
@@ -98,16 +103,20 @@ class LLMReranker(RerankerBase):
         return f"LLMReranker({'the LLM of the memory' if self._llm is None else type(self._llm).__name__})"
 
     def score(self, query: str, texts: Sequence[str]) -> list[float]:
-        reply = ask(self._asked(), self._messages(query, texts), json_reply=True)
-        return self._read(reply, len(texts))
+        llm = self._asked()
+        scores: list[float] = []
+        for batch in self._batches(texts):
+            scores += self._read(ask(llm, self._messages(query, batch), json_reply=True), len(batch))
+        return scores
 
     async def ascore(self, query: str, texts: Sequence[str]) -> list[float]:
-        llm, messages = self._asked(), self._messages(query, texts)
-        if is_awaitable(llm):
-            return self._read(await ask_async(llm, messages, json_reply=True), len(texts))
-        import asyncio
-
-        return self._read(await asyncio.to_thread(ask, llm, messages, json_reply=True), len(texts))
+        llm = self._asked()
+        if not is_awaitable(llm):
+            return await asyncio.to_thread(self.score, query, texts)
+        scores: list[float] = []
+        for batch in self._batches(texts):
+            scores += self._read(await ask_async(llm, self._messages(query, batch), json_reply=True), len(batch))
+        return scores
 
     def close(self) -> None:
         if self._made is not None:
@@ -124,6 +133,10 @@ class LLMReranker(RerankerBase):
         if llm is None:
             raise ConfigError(f"reranker 'llm' has no LLM, and neither has the memory: {_NAME_IT}")
         return llm
+
+    def _batches(self, texts: Sequence[str]) -> Iterator[Sequence[str]]:
+        size = self.config.batch_size
+        return (texts[start : start + size] for start in range(0, len(texts), size))
 
     def _messages(self, query: str, texts: Sequence[str]) -> list[Message]:
         more = self.config.custom_instructions

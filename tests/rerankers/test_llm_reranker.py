@@ -1,21 +1,23 @@
-"""LLMReranker: one call, texts as data, and replies read without guessing."""
+"""LLMReranker: a few calls, texts as data, and replies read without guessing."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from mem0 import ConfigError, RerankError
 from mem0.exceptions import LLMError
-from mem0.llms.base import report_tokens
+from mem0.llms.base import metered, report_tokens
 from mem0.rerankers.llm import LLMReranker, read_scores
 from mem0.testing import RerankerContract, ScriptedLLM, async_memory, memory
 from mem0.utils.factory import LlmFactory, RerankerFactory
+
+Score = Callable[[LLMReranker, str, Sequence[str]], list[float]]
 
 
 def shown(messages: Sequence[Mapping[str, Any]]) -> tuple[str, list[str]]:
@@ -76,6 +78,52 @@ def test_what_else_it_shall_mind_and_long_texts() -> None:
     LLMReranker({"custom_instructions": "Prefer the newest.", "max_text_chars": 5}, llm=llm).score("q", ["123456789"])
     assert llm.calls[0].messages[0]["content"].endswith("# Mind besides\nPrefer the newest.")
     assert shown(llm.calls[0].messages)[1] == ["12345"]
+
+
+def blocking(reranker: LLMReranker, query: str, texts: Sequence[str]) -> list[float]:
+    return reranker.score(query, texts)
+
+
+def awaited(reranker: LLMReranker, query: str, texts: Sequence[str]) -> list[float]:
+    return asyncio.run(reranker.ascore(query, texts))
+
+
+@pytest.mark.parametrize("score", [blocking, awaited])
+@pytest.mark.parametrize("kind", [ScriptedLLM, AwaitedLLM])
+class TestManyTexts:
+    def test_a_few_in_each_call(self, kind: type[ScriptedLLM], score: Score) -> None:
+        texts = [f"{'tea' if number % 3 else 'dog'} {number}" for number in range(7)]
+        llm = kind(judged, tokens=(100, 7))
+        with metered() as tokens:
+            scores = score(LLMReranker(llm=llm, batch_size=3), "What shall I drink?", texts)
+        assert scores == [0.9 if "tea" in text else 0.1 for text in texts]
+        assert [shown(call.messages)[1] for call in llm.calls] == [texts[:3], texts[3:6], texts[6:]]
+        assert (tokens.prompt, tokens.completion) == (300, 21)
+
+    @pytest.mark.parametrize("wrong", [{"scores": [1]}, LLMError("full", status=429, retryable=True)])
+    def test_one_call_that_fails_is_a_failure_of_all(self, kind: type[ScriptedLLM], score: Score, wrong: Any) -> None:
+        llm = kind([{"scores": [1, 1]}, wrong, {"scores": [1, 1]}])
+        with pytest.raises((RerankError, LLMError)):
+            score(LLMReranker(llm=llm, batch_size=2), "q", ["a"] * 6)
+        assert len(llm.calls) == 2
+
+
+def test_a_search_with_many_candidates() -> None:
+    texts = [f"I drink tea {number}." for number in range(45)]
+    llm = ScriptedLLM(judged, tokens=(100, 7))
+    with memory({"reranker": {"provider": "llm"}}, llm=llm) as m:
+        m.add(texts, user_id="alice", infer=False)
+        found = m.search("What shall I drink?", user_id="alice")
+        assert [len(shown(call.messages)[1]) for call in llm.calls] == [20, 20, 5]
+        usage = found.usage
+        assert (usage.llm_calls, usage.rerank_calls, usage.prompt_tokens, usage.completion_tokens) == (0, 1, 300, 21)
+        m.llm = ScriptedLLM([{"scores": [1] * 20}, "I cannot."], tokens=(100, 7))
+        failed = m.search("What shall I drink?", user_id="alice")
+        assert failed == m.search("What shall I drink?", user_id="alice", rerank=False)
+        assert "for each of 20" in str(failed.rerank_error)
+        usage = failed.usage  # what was spent was spent
+        assert (usage.llm_calls, usage.rerank_calls, usage.prompt_tokens, usage.completion_tokens) == (0, 1, 200, 14)
+        assert usage.seconds["rerank"] > 0
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import pytest
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
+from sentence_transformers import CrossEncoder
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
 
 from mem0 import ConfigError, RerankError
@@ -132,7 +133,7 @@ def test_a_model_that_fails_leaves_the_order(folder: str) -> None:
         m.add(["Alice likes tea", "Bob owns a dog"], user_id="alice")
         assert m.search(QUESTION, user_id="alice").rerank_error is None
         usual = m.search(QUESTION, user_id="alice", rerank=False)
-        with mock.patch.object(m.reranker._encoder, "predict", side_effect=RuntimeError("out of memory")):
+        with mock.patch.object(CrossEncoder, "predict", side_effect=RuntimeError("out of memory")):
             found = m.search(QUESTION, user_id="alice")
         assert found == usual
         assert isinstance(found.rerank_error, RerankError)
