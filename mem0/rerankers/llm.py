@@ -111,11 +111,14 @@ class LLMReranker(RerankerBase):
 
     async def ascore(self, query: str, texts: Sequence[str]) -> list[float]:
         llm = self._asked()
-        if not is_awaitable(llm):
-            return await asyncio.to_thread(self.score, query, texts)
         scores: list[float] = []
         for batch in self._batches(texts):
-            scores += self._read(await ask_async(llm, self._messages(query, batch), json_reply=True), len(batch))
+            messages = self._messages(query, batch)
+            if is_awaitable(llm):
+                reply = await ask_async(llm, messages, json_reply=True)
+            else:  # a thread for each call, so that a search that is cancelled makes no further ones
+                reply = await asyncio.to_thread(ask, llm, messages, json_reply=True)
+            scores += self._read(reply, len(batch))
         return scores
 
     def close(self) -> None:

@@ -108,6 +108,24 @@ class TestManyTexts:
         assert len(llm.calls) == 2
 
 
+def test_who_cancels_pays_for_no_further_call() -> None:
+    async def cancelled() -> None:
+        loop = asyncio.get_running_loop()
+
+        def answer(messages: list[dict[str, Any]]) -> dict[str, Any]:
+            loop.call_soon_threadsafe(task.cancel)
+            return judged(messages)
+
+        llm = ScriptedLLM(answer)
+        task = asyncio.create_task(LLMReranker(llm=llm, batch_size=1).ascore("q", ["a", "b", "c"]))
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.sleep(0.05)
+        assert len(llm.calls) == 1
+
+    asyncio.run(cancelled())
+
+
 def test_a_search_with_many_candidates() -> None:
     texts = [f"I drink tea {number}." for number in range(45)]
     llm = ScriptedLLM(judged, tokens=(100, 7))
