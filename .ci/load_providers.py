@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import sys
 
-from mem0.utils.factory import EmbedderFactory, LlmFactory, VectorStoreFactory
+from mem0.utils.factory import EmbedderFactory, LlmFactory, RerankerFactory, VectorStoreFactory
 
 
 def main(extra: str) -> None:
     """Load them, and say which."""
-    for factory in (LlmFactory, EmbedderFactory, VectorStoreFactory):
+    for factory in (LlmFactory, EmbedderFactory, VectorStoreFactory, RerankerFactory):
         for provider in factory.providers:
             if (provider == "litellm") == (extra == "litellm"):
                 print(f"{factory.kind:12} {provider:24} {factory.load(provider).__name__}")

@@ -16,8 +16,9 @@ other libraries are translated where they cross into ours, with ``raise ... from
     ├── ProviderError                       a model or a service refused or failed
     │   ├── APIError                        the hosted service refused, failed, or was not reached
     │   ├── EmbeddingError                  the embedder failed or answered nonsense
-    │   └── LLMError                        the LLM refused or failed
-    │       └── LLMResponseError            its reply could not be used
+    │   ├── LLMError                        the LLM refused or failed
+    │   │   └── LLMResponseError            its reply could not be used
+    │   └── RerankError                     the reranker failed or answered nonsense
     ├── ConflictError                       a memory changed while it was being changed
     └── StorageError                        the store or the history could not be read or written
         ├── StorageBusyError                somebody else holds the write lock
@@ -125,6 +126,13 @@ class LLMResponseError(LLMError):
     def __init__(self, message: str, *, reply: str | None) -> None:
         super().__init__(message, retryable=True)
         self.reply = reply
+
+
+class RerankError(ProviderError):
+    """The reranker failed, or returned scores that cannot be used.
+
+    ``search`` does not raise it: its result stands in the order without a reranker, and has it as ``.rerank_error``.
+    """
 
 
 class ConflictError(Mem0Error):

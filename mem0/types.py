@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mem0.exceptions import RerankError
+
 SCOPE_KEYS = ("user_id", "agent_id", "run_id")
 
 #: The payload's own keys; the user's metadata stands beside them and may not use these names.
@@ -309,10 +311,11 @@ class Usage:
     """What a call cost.
 
     Attributes:
-        llm_calls: Calls of the LLM.
-        prompt_tokens: Tokens sent to it, as the provider reports them.
-        completion_tokens: Tokens it wrote.
+        llm_calls: Calls of the LLM; not those of a reranker that asks one.
+        prompt_tokens: Tokens sent to LLMs, a reranker's included, as the providers report them.
+        completion_tokens: Tokens they wrote.
         embed_calls: Calls of the embedder (a batch is one).
+        rerank_calls: Calls of the reranker: one for a search, however many requests it makes of it.
         seconds: Wall-clock seconds by stage (``embed``, ``find``, ``commit``, ...).
     """
 
@@ -320,6 +323,7 @@ class Usage:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     embed_calls: int = 0
+    rerank_calls: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -333,11 +337,14 @@ class MemoryList(list[Item]):
         total: How many there are in all, of which this list may be a page.
         usage: What the call cost.
         rejected: What an LLM returned that could not be used, each with the reason.
+        rerank_error: Why a search could not be reranked, and stands in the order without; ``None`` where it could,
+            or was not to be.
     """
 
     total: int
     usage: Usage
     rejected: list[dict[str, Any]]
+    rerank_error: RerankError | None
 
     def __init__(
         self, items: Iterable[Item] = (), *, total: int | None = None, rejected: Iterable[dict[str, Any]] = ()
@@ -346,6 +353,7 @@ class MemoryList(list[Item]):
         self.total = len(self) if total is None else total
         self.usage = Usage()
         self.rejected = list(rejected)
+        self.rerank_error = None
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):

@@ -30,6 +30,8 @@ NEEDS = {
     "llms/test_shapes.py": "google.genai",
     "mem0ai/test_collections_of_mem0ai.py": "qdrant_client",
     "memory/test_telemetry.py": "posthog",
+    "rerankers/test_cohere_reranker.py": "cohere",
+    "rerankers/test_sentence_transformer_reranker.py": "sentence_transformers",
     "test_generated_docs.py": "anthropic",
     "vector_stores/test_qdrant.py": "qdrant_client",
     "vector_stores/test_qdrant_commits.py": "qdrant_client",

@@ -29,7 +29,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 import mem0.exceptions
-from mem0.utils.factory import EmbedderFactory, LlmFactory, VectorStoreFactory
+from mem0.utils.factory import EmbedderFactory, LlmFactory, RerankerFactory, VectorStoreFactory
 from mem0.wire.vendors import VENDORS
 
 # The tables are of our own classes: SDKs that have environments of their own are stood in for.
@@ -37,6 +37,7 @@ for _absent in ("litellm", "sentence_transformers"):
     if importlib.util.find_spec(_absent) is None:
         sys.modules[_absent] = types.ModuleType(_absent)
         sys.modules[_absent].SentenceTransformer = object  # type: ignore[attr-defined]
+        sys.modules[_absent].CrossEncoder = object  # type: ignore[attr-defined]
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -60,10 +61,18 @@ MODELS = {
     "OllamaLlmConfig": "mem0.llms.ollama",
     "OpenAILlmConfig": "mem0.llms.openai",
     "TogetherLlmConfig": "mem0.llms.together",
+    "CohereRerankerConfig": "mem0.rerankers.cohere",
+    "LLMRerankerConfig": "mem0.rerankers.llm",
+    "SentenceTransformerRerankerConfig": "mem0.rerankers.sentence_transformer",
     "QdrantConfig": "mem0.vector_stores.qdrant",
     "SQLiteVectorStoreConfig": "mem0.vector_stores.sqlite",
 }
-FACTORIES = {"llm": LlmFactory, "embedder": EmbedderFactory, "vector_store": VectorStoreFactory}
+FACTORIES = {
+    "llm": LlmFactory,
+    "embedder": EmbedderFactory,
+    "reranker": RerankerFactory,
+    "vector_store": VectorStoreFactory,
+}
 
 # Of each provider: its extra, the variable of its key, and the test that drives it.  Those that speak OpenAI's protocol
 # need no extra, and are in the tests of all of them together.
@@ -94,6 +103,11 @@ PROVIDERS = {
         "onnx": ("", "tests/embeddings/test_onnx.py"),
         "openai": ("", "tests/embeddings/test_openai_embedding.py"),
         **{row.provider: ("", "tests/embeddings/test_vendor_embeddings.py") for row in VENDORS.values() if row.embeds},
+    },
+    "reranker": {
+        "cohere": ("cohere", "tests/rerankers/test_cohere_reranker.py"),
+        "llm": ("", "tests/rerankers/test_llm_reranker.py"),
+        "sentence_transformer": ("huggingface", "tests/rerankers/test_sentence_transformer_reranker.py"),
     },
     "vector_store": {
         "qdrant": ("qdrant", "tests/vector_stores/test_qdrant.py"),

@@ -21,7 +21,6 @@ Model = TypeVar("Model", bound=BaseModel)
 # Published keys that mean nothing here, and what to do instead.
 _REFUSED = {
     "graph_store": "there is no graph store; leave it out (related memories are found by search itself)",
-    "reranker": "this version has no rerankers yet; leave it out",
 }
 
 # Older names of a key.
@@ -95,6 +94,10 @@ class MemoryConfig(BaseModel):
     )
     vector_store: ProviderConfig | None = Field(
         default=None, description="The vector store: `{provider, config}`. Default: `sqlite`, in the file at `path`."
+    )
+    reranker: ProviderConfig | None = Field(
+        default=None,
+        description="The reranker: `{provider, config}`; `search` then uses it. Default: none.",
     )
     history_db_path: str | None = Field(
         default=None,

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from mem0.configs.base import options_from
 from mem0.exceptions import EmbeddingError, Mem0Error, judged
+from mem0.parts import Closing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,11 +19,10 @@ if TYPE_CHECKING:
 
     from mem0.types import TokenVectors
 
-Self = TypeVar("Self", bound="EmbeddingBase")
 Options = TypeVar("Options", bound=BaseModel)
 
 
-class EmbeddingBase(ABC):
+class EmbeddingBase(Closing, ABC):
     """Turns text into vectors of one fixed size.
 
     One that can also be awaited has ``async def aembed_batch(texts)`` or ``async def aembed(text)`` beside
@@ -55,15 +55,6 @@ class EmbeddingBase(ABC):
     def was_cut(self, text: str) -> bool:
         """Tell whether the vector of this text stands for only its beginning; search's ``explain`` says so."""
         return False
-
-    def close(self) -> None:  # noqa: B027 - most embedders hold nothing
-        """Release what the embedder holds; a second time does nothing."""
-
-    def __enter__(self: Self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
 
 
 def embedder_options(

@@ -2,52 +2,34 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from sentence_transformers import SentenceTransformer
 
 from mem0.embeddings.base import EmbeddingBase, embedder_options
-from mem0.exceptions import ClosedError, ConfigError
+from mem0.exceptions import ConfigError
 from mem0.text import clean
+from mem0.wire.sentence_transformers import LocalModel, LocalModelConfig, ModelName
 
 
-class HuggingFaceEmbeddingConfig(BaseModel):
+class HuggingFaceEmbeddingConfig(LocalModelConfig):
     """Options of :class:`HuggingFaceEmbedding`."""
 
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
-
-    model: str = Field(
-        default="multi-qa-MiniLM-L6-cos-v1",
-        min_length=1,
-        description="Name of the model on the hub, or the path of a local folder. Older name: `model_name`.",
-    )
+    model: ModelName = "multi-qa-MiniLM-L6-cos-v1"
     embedding_dims: int | None = Field(
         default=None,
         ge=1,
         description="Size of the vectors, for models trained to be shortened. Default: the model's.",
     )
-    batch_size: int = Field(default=32, ge=1, description="How many texts go through the model at once.")
-    device: str | None = Field(
-        default=None, description="Where it runs: `cpu`, `cuda`, `mps`. Default: the best there is."
-    )
-    model_kwargs: dict[str, Any] = Field(
-        default_factory=dict,
-        description="Further arguments of `SentenceTransformer`, such as `cache_folder`, `local_files_only`.",
-    )
 
     @model_validator(mode="before")
     @classmethod
-    def _older_names(cls, values: Any) -> Any:
+    def _is_here(cls, values: Any) -> Any:
         if not isinstance(values, Mapping):
             return values
         values = dict(values)
-        if "model_name" in values:
-            older = values.pop("model_name")
-            if values.setdefault("model", older) != older:
-                raise ValueError("model and model_name mean the same and differ; give one")
         if values.pop("huggingface_base_url", None) is not None:
             raise ValueError(
                 "huggingface_base_url names a server; use the embedder 'openai' with it as base_url, "
@@ -88,13 +70,14 @@ class HuggingFaceEmbedding(EmbeddingBase):
             config = config or model_name
         self.config = embedder_options(HuggingFaceEmbeddingConfig, config, options)
         self.model = self.config.model
-        self._lock = threading.Lock()
-        self._encoder: Any = self._loaded()
+        dims = self.config.embedding_dims
+        shortened = {} if dims is None else {"truncate_dim": dims}
+        self._local = LocalModel(SentenceTransformer, self.config, "embedder 'huggingface'", **shortened)
         self.dims = len(self.embed("size"))
-        if self.config.embedding_dims not in (None, self.dims):
+        if dims not in (None, self.dims):
             raise ConfigError(
-                f"embedder 'huggingface' config['embedding_dims']={self.config.embedding_dims}: model {self.model!r} "
-                f"has vectors of size {self.dims}; leave it out"
+                f"embedder 'huggingface' config['embedding_dims']={dims}: model {self.model!r} has vectors of size "
+                f"{self.dims}; leave it out"
             )
 
     def __repr__(self) -> str:
@@ -104,40 +87,18 @@ class HuggingFaceEmbedding(EmbeddingBase):
         return self.embed_batch([text])[0]
 
     def embed_batch(self, texts: Sequence[str]) -> list[list[float]]:
-        encoder = self._opened()
-        with self._lock:  # the tokenizer refuses to be used by two threads at once
+        with self._local.alone() as encoder:
             vectors = encoder.encode(
                 [clean(text) for text in texts], batch_size=self.config.batch_size, show_progress_bar=False
             )
         return [vector.tolist() for vector in vectors]
 
     def was_cut(self, text: str) -> bool:
-        encoder = self._opened()
-        if not isinstance(encoder.max_seq_length, int):
-            return False
-        with self._lock:
+        with self._local.alone() as encoder:
+            if not isinstance(encoder.max_seq_length, int):
+                return False
             # With the sign that begins a text and the one that ends it.
             return len(encoder.tokenizer.tokenize(clean(text))) + 2 > encoder.max_seq_length
 
     def close(self) -> None:
-        self._encoder = None
-
-    def _opened(self) -> Any:
-        if self._encoder is None:
-            raise ClosedError("the embedder 'huggingface' was closed; make a new one")
-        return self._encoder
-
-    def _loaded(self) -> Any:
-        config = self.config
-        given = dict(config.model_kwargs)
-        if config.device is not None:
-            given["device"] = config.device
-        if config.embedding_dims is not None:
-            given["truncate_dim"] = config.embedding_dims
-        try:
-            return SentenceTransformer(config.model, **given)
-        except Exception as error:
-            raise ConfigError(
-                f"embedder 'huggingface': model {config.model!r} cannot be had ({type(error).__name__}: {error}); "
-                "where the hub cannot be reached, give the path of a folder that holds the model"
-            ) from error
+        self._local.close()

@@ -207,12 +207,6 @@ class OnnxEmbedding(EmbeddingBase):
             self._closed = True
             self._loaded = None
 
-    def __enter__(self) -> OnnxEmbedding:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
     def __repr__(self) -> str:
         return f"{type(self).__name__}(model={self.model!r})"
 

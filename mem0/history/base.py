@@ -6,12 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from mem0.exceptions import StorageError
+from mem0.parts import Closing
 from mem0.types import HistoryRow, Scope
-
-Self = TypeVar("Self", bound="HistoryBase")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class Intent:
     content: str
 
 
-class HistoryBase(ABC):
+class HistoryBase(Closing, ABC):
     """Append-only record of every change, and the journal of commits that are under way."""
 
     def lock(self) -> AbstractContextManager[None]:
@@ -117,9 +116,3 @@ class HistoryBase(ABC):
     @abstractmethod
     def close(self) -> None:
         """Release what the history holds; a second time does nothing."""
-
-    def __enter__(self: Self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()

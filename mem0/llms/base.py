@@ -14,14 +14,13 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 from mem0.configs.base import options_from
 from mem0.configs.llms.base import BaseLlmConfig
 from mem0.exceptions import LLMError, LLMResponseError, Mem0Error, judged
-
-Self = TypeVar("Self", bound="LLMBase")
+from mem0.parts import Closing, has_coroutine
 
 Message = dict[str, Any]
 Options = TypeVar("Options", bound=BaseLlmConfig)
 
 
-class LLMBase(ABC):
+class LLMBase(Closing, ABC):
     """Answers messages in the shape of OpenAI's chat API.
 
     One that can also be awaited has ``async def agenerate_response(...)`` with the same arguments;
@@ -64,15 +63,6 @@ class LLMBase(ABC):
             LLMError: The provider refused or failed; ``retryable`` says whether to try again.
         """
 
-    def close(self) -> None:  # noqa: B027 - most hold nothing
-        """Release what the LLM holds; a second time does nothing."""
-
-    def __enter__(self: Self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
 
 def options_of(given: BaseLlmConfig | Mapping[str, Any] | None, wanted: type[Options]) -> Options:
     """Return options as a provider's own class, made of the base class, or a dict, where that was given.
@@ -108,7 +98,8 @@ def report_tokens(prompt: int | None, completion: int | None) -> None:
 
 
 @contextmanager
-def _metered() -> Iterator[Tokens]:
+def metered() -> Iterator[Tokens]:
+    """Count what is reported inside the block."""
     tokens = Tokens()
     before = _meter.set(tokens)
     try:
@@ -149,7 +140,7 @@ def ask(llm: Any, messages: list[Message], *, json_reply: bool = False, tools: S
         LLMError: It failed; ``retryable`` says whether to try again.
         LLMResponseError: It returned something that is no reply.
     """
-    with _metered() as tokens, _translated(llm):
+    with metered() as tokens, _translated(llm):
         answer = llm.generate_response(messages, **_taken(llm.generate_response, json_reply, tools))
     return _reply(llm, answer, tokens)
 
@@ -159,14 +150,14 @@ async def ask_async(
 ) -> Reply:
     """Do what :func:`ask` does with an LLM's own coroutine."""
     method: Callable[..., Awaitable[Any]] = llm.agenerate_response
-    with _metered() as tokens, _translated(llm):
+    with metered() as tokens, _translated(llm):
         answer = await method(messages, **_taken(method, json_reply, tools))
     return _reply(llm, answer, tokens)
 
 
 def is_awaitable(llm: Any) -> bool:
-    """Tell whether an LLM has a coroutine of its own; its class is asked, because a mock has every method."""
-    return inspect.iscoroutinefunction(getattr(type(llm), "agenerate_response", None))
+    """Tell whether an LLM has a coroutine of its own."""
+    return has_coroutine(llm, "agenerate_response")
 
 
 def vision_of(llm: Any) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -14,9 +13,11 @@ from mem0.exceptions import ConfigError
 from mem0.history.base import HistoryBase
 from mem0.history.sqlite import SQLiteManager
 from mem0.memory.operations import Parts
+from mem0.parts import is_coroutine_function
+from mem0.rerankers.base import is_awaitable
 from mem0.storage import Database, same_path
 from mem0.types import Embedder
-from mem0.utils.factory import EmbedderFactory, LlmFactory, VectorStoreFactory
+from mem0.utils.factory import EmbedderFactory, LlmFactory, RerankerFactory, VectorStoreFactory
 from mem0.vector_stores.base import VectorStoreBase
 
 logger = logging.getLogger("mem0.memory")
@@ -33,6 +34,7 @@ def assembled(
     vector_store: VectorStoreBase | None,
     history: HistoryBase | None,
     clock: Callable[[], datetime] | None,
+    reranker: Any | None = None,
 ) -> Parts:
     """Return the parts of a memory: those that were injected, and the others made.
 
@@ -44,6 +46,7 @@ def assembled(
         vector_store: The vector store.
         history: The history.
         clock: Where the time is taken from.
+        reranker: The reranker.
 
     Raises:
         ConfigError: They cannot be made, or cannot do their work.
@@ -53,7 +56,7 @@ def assembled(
         opened.append(part)
         return part
 
-    injected = any(part is not None for part in (llm, embedder, vector_store, history))
+    injected = any(part is not None for part in (llm, embedder, vector_store, history, reranker))
     check_parts(llm, embedder, vector_store, history)
     if vector_store is None:
         vector_store = opening(_store(config))
@@ -72,6 +75,10 @@ def assembled(
     named = None if llm is not None else _llm_named(config, injected)
     if named is not None:
         parts.llm = opening(LlmFactory.create(named.provider, named.config))
+    if reranker is None and config.reranker is not None:
+        reranker = opening(RerankerFactory.create(config.reranker.provider, config.reranker.config))
+    check_reranker(reranker, parts.llm)
+    parts.reranker = reranker
     if embedder is None:
         chosen = _embedder_named(config, parts, named)
         parts.embedder_provider = chosen.provider
@@ -156,14 +163,14 @@ def check_parts(llm: object, embedder: object, store: object, history: object) -
     """
     if llm is not None and (isinstance(llm, type) or not callable(getattr(llm, "generate_response", None))):
         raise ConfigError(f"llm={shown(llm)}: expected an object with generate_response(messages){_as_config(llm)}")
-    if inspect.iscoroutinefunction(getattr(llm, "generate_response", None)):
+    if is_coroutine_function(getattr(llm, "generate_response", None)):
         raise ConfigError(
             f"llm={shown(llm)}: generate_response(messages) does not block; call it agenerate_response, beside a "
             "generate_response"
         )
     if embedder is not None and (isinstance(embedder, type) or not callable(getattr(embedder, "embed", None))):
         raise ConfigError(f"embedder={shown(embedder)}: expected an object with embed(text){_as_config(embedder)}")
-    if inspect.iscoroutinefunction(getattr(embedder, "embed", None)):
+    if is_coroutine_function(getattr(embedder, "embed", None)):
         raise ConfigError(f"embedder={shown(embedder)}: embed(text) does not block; call it aembed, beside an embed")
     if store is not None and not isinstance(store, VectorStoreBase):
         raise ConfigError(f"vector_store={shown(store)}: expected a VectorStoreBase, subclass it{_as_config(store)}")
@@ -174,6 +181,45 @@ def check_parts(llm: object, embedder: object, store: object, history: object) -
             "history= stands on the vector store's file with a connection of its own, and the two would wait for "
             "each other; leave history= out, or share the database: SQLiteManager(database=store.database)"
         )
+
+
+def check_reranker(reranker: object, llm: object) -> None:
+    """Refuse a reranker that cannot do its work; ``None`` is none.
+
+    Args:
+        reranker: It.
+        llm: The LLM of the memory.
+
+    Raises:
+        ConfigError: The message never shows it.
+    """
+    if reranker is None:
+        return
+    method = getattr(reranker, "score", None)
+    if isinstance(reranker, type) or not (callable(method) or callable(reranker)):
+        raise ConfigError(
+            f"reranker={shown(reranker)}: expected an object with score(query, texts), or a function of these two that "
+            f"returns a score for each text{_as_config(reranker)}"
+        )
+    if is_coroutine_function(method):
+        raise ConfigError(
+            f"reranker={shown(reranker)}: score(query, texts) does not block; call it ascore, beside a score"
+        )
+    if getattr(reranker, "borrows_llm", False) is True and llm is None:
+        raise ConfigError(
+            f"reranker={shown(reranker)} asks the memory's LLM, and this memory has none: name one in the "
+            "configuration, pass llm=, or name one in the reranker's own config"
+        )
+
+
+def check_reranker_blocks(reranker: object) -> None:
+    """Refuse a reranker that can only be awaited.
+
+    Raises:
+        ConfigError: It is a coroutine function.
+    """
+    if reranker is not None and not hasattr(reranker, "score") and is_awaitable(reranker):
+        raise ConfigError("reranker is a coroutine function: only AsyncMemory can await it")
 
 
 def given(name: str, part: object) -> object:

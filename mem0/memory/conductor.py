@@ -35,6 +35,8 @@ from mem0.memory.operations import (
     Pack,
     ReadHistory,
     Recover,
+    Rerank,
+    Reranked,
     Reset,
     Verb,
 )
@@ -50,12 +52,15 @@ from mem0.types import (
     Record,
     Scope,
 )
-from mem0.vector_stores.base import Query
+from mem0.vector_stores.base import Candidates, Query
 
 logger = logging.getLogger(__name__)
 
 # How often an update is decided anew when the memory changed under it.
 _ATTEMPTS = 5
+
+# How many candidates a reranker is given at least: what it is to bring to the front may stand far down.
+_RERANKED = 50
 
 
 def search(
@@ -67,24 +72,44 @@ def search(
     explain: bool,
     periods: Sequence[tuple[float, float]],
     alive_at: float | None,
+    reranks: bool = False,
 ) -> Verb[MemoryList[MemoryDict]]:
     """Find the memories that answer a question, best first."""
     question = clean(query)
     if not question.strip():
         return MemoryList()
     embedded: Embedded = yield Embed([question], only_understood=True)
+    wide = max(limit, _RERANKED) if reranks else limit
     candidates = yield Find(
         Query(
             reading.scope,
             question,
-            limit=limit,
+            limit=wide,
             filters=reading.filters,
             alive_at=alive_at,
             periods=periods,
             **embedded.asked(0),
         )
     )
-    ranked = ranking.rank(candidates, limit, threshold)
+    failed = None
+    if reranks:
+        found = yield from _fetched(candidates, ranking.rank(candidates, wide, None), explain)
+        if not found:
+            return found
+        answer: Reranked = yield Rerank(question, [memory["memory"] for memory in found])
+        failed = answer.error
+        if failed is None:
+            return _reranked(found, answer.scores, limit, threshold, explain)
+        # Told with the result, whose order is the usual one.  What the error says may hold text of memories.
+        reason = type(failed.__cause__ or failed).__name__
+        logger.warning("reranking failed (%s): a search has the order without; see its .rerank_error", reason)
+    found = yield from _fetched(candidates, ranking.rank(candidates, limit, threshold), explain)
+    found.rerank_error = failed
+    return found
+
+
+def _fetched(candidates: Candidates, ranked: ranking.Ranked, explain: bool) -> Verb[MemoryList[MemoryDict]]:
+    """Return the best candidates as users get them."""
     found: MemoryList[MemoryDict] = MemoryList((), total=ranked.total)
     rows: list[Record | None] = yield Fetch(ranked.keys)
     for row, position, score in zip(rows, ranked.positions, ranked.scores, strict=True):
@@ -96,6 +121,19 @@ def search(
             memory["explain"] = ranking.explanation(candidates, position, row.payload)
         found.append(memory)
     return found
+
+
+def _reranked(
+    found: MemoryList[MemoryDict], scores: Sequence[float], limit: int, threshold: float | None, explain: bool
+) -> MemoryList[MemoryDict]:
+    """Return memories by the reranker's score, which becomes theirs; equal ones stay in rank order."""
+    for memory, score in zip(found, scores, strict=True):
+        memory["score"] = score
+        if explain:
+            memory["explain"]["rerank"] = score
+    best = sorted(found, key=lambda memory: -memory["score"])
+    kept = [memory for memory in best if threshold is None or memory["score"] >= threshold]
+    return MemoryList(kept[:limit], total=found.total)
 
 
 def context(

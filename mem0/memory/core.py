@@ -18,11 +18,12 @@ from mem0.memory import conductor, inputs, mending
 from mem0.memory.adding import verbs
 from mem0.memory.adding.messages import heard
 from mem0.memory.adding.planning import Said
-from mem0.memory.assembly import assembled, check_parts, given, shown
+from mem0.memory.assembly import assembled, check_parts, check_reranker, given, shown
 from mem0.memory.base import MemoryBase
 from mem0.memory.operations import Parts, Verb
 from mem0.memory.packing import estimated_tokens
 from mem0.memory.telemetry import TelemetryBase, chosen
+from mem0.rerankers.base import RerankerBase
 from mem0.text import quoted
 from mem0.times import Moment, expiration, iso, moment
 from mem0.types import (
@@ -44,6 +45,8 @@ _WAYS_OUT = (
     "set OPENAI_API_KEY, name one in the configuration ({'llm': {'provider': ..., 'config': {...}}}), or pass llm="
 )
 
+_TO_RERANK = "name one in the configuration ({'reranker': {'provider': ..., 'config': {...}}}), or pass reranker="
+
 
 class MemoryCore(MemoryBase):
     """Base of both memories; see :class:`~mem0.Memory`."""
@@ -60,9 +63,11 @@ class MemoryCore(MemoryBase):
         path: str | os.PathLike[str] | None = None,
         clock: Callable[[], datetime] | None = None,
         on_before_write: Callable[[list[ProposedChange]], Any] | None = None,
+        reranker: RerankerBase | Callable[[str, list[str]], Any] | Any | None = None,
     ) -> None:
         """Open a memory; see the class for the arguments."""
         self._check_hook(on_before_write)
+        self._check_reranker(reranker)
         if telemetry not in (None, False) and not isinstance(telemetry, TelemetryBase):
             raise ConfigError(
                 f"telemetry={shown(telemetry)}: expected a TelemetryBase, such as AnonymousTelemetry(api_key=...), "
@@ -74,7 +79,7 @@ class MemoryCore(MemoryBase):
         self._opened: list[Any] = []
         self._closed = [False]  # shared with the handles that scope() makes
         try:
-            self._parts = assembled(self.config, self._opened, llm, embedder, vector_store, history, clock)
+            self._parts = assembled(self.config, self._opened, llm, embedder, vector_store, history, clock, reranker)
             self._parts.on_before_write = on_before_write
             self._parts.telemetry = chosen(telemetry, self.config.telemetry, self._parts)
         except BaseException:
@@ -86,6 +91,10 @@ class MemoryCore(MemoryBase):
         """Refuse a hook that cannot be called here."""
         if hook is not None and not callable(hook):
             raise ConfigError(f"on_before_write={shown(hook)}: expected a function of a list of changes")
+
+    @classmethod
+    def _check_reranker(cls, reranker: object) -> None:
+        """Refuse a reranker that cannot be called here."""
 
     @classmethod
     def from_config(cls: type[Self], config_dict: Mapping[str, Any]) -> Self:
@@ -138,6 +147,17 @@ class MemoryCore(MemoryBase):
     def db(self, history: HistoryBase) -> None:
         check_parts(self.llm, self.embedding_model, self.vector_store, given("db", history))
         self._parts.db = history
+
+    @property
+    def reranker(self) -> Any:
+        """The reranker, or ``None``; may be replaced."""
+        return self._parts.reranker
+
+    @reranker.setter
+    def reranker(self, reranker: Any) -> None:
+        self._check_reranker(reranker)
+        check_reranker(reranker, self.llm)
+        self._parts.reranker = reranker
 
     @property
     def collection_name(self) -> str:
@@ -259,8 +279,9 @@ class MemoryCore(MemoryBase):
     ) -> Verb[MemoryList[MemoryDict]]:
         if not isinstance(query, str):
             raise ValidationError(f"query={quoted(query)}: expected text, not {type(query).__name__}")
-        if rerank:
-            raise ConfigError("rerank=True needs a reranker, which this version does not have yet; leave it out")
+        there_is = self._parts.reranker is not None
+        if rerank and not there_is:
+            raise ConfigError(f"rerank=True needs a reranker, and this memory has none: {_TO_RERANK}; or leave it out")
         return conductor.search(
             query,
             inputs.reading(self._bound, scope, filters),
@@ -269,6 +290,7 @@ class MemoryCore(MemoryBase):
             explain=explain,
             periods=when.periods(query, self._parts.clock()),
             alive_at=self._alive_at(show_expired),
+            reranks=there_is if rerank is None else bool(rerank),
         )
 
     def _context(

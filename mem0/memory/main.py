@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from mem0.exceptions import ConfigError
 from mem0.memory import conductor, inputs
+from mem0.memory.assembly import check_reranker_blocks
 from mem0.memory.core import MemoryCore
 from mem0.memory.operations import in_thread
 from mem0.memory.runners import run, run_async
+from mem0.parts import is_coroutine_function
 from mem0.times import Moment
 from mem0.types import (
     ChangeDict,
@@ -43,6 +44,9 @@ class Memory(MemoryCore):
         on_before_write: Is shown the changes of each call before anything is embedded or stored, as a list of
             :class:`~mem0.ProposedChange`, and returns those that are to be written, with ``memory`` and
             ``metadata`` changed where it wants.  For :class:`AsyncMemory` it may be a coroutine function.
+        reranker: A reranker to use instead of the configured one: a
+            :class:`~mem0.rerankers.base.RerankerBase`, any object with ``score(query, texts)``, or a function of
+            these two.  For :class:`AsyncMemory` it may be a coroutine function.
 
     Injected objects are their owner's to close.
 
@@ -54,8 +58,12 @@ class Memory(MemoryCore):
     @classmethod
     def _check_hook(cls, hook: object) -> None:
         super()._check_hook(hook)
-        if inspect.iscoroutinefunction(hook):
+        if is_coroutine_function(hook):
             raise ConfigError("on_before_write is a coroutine function: only AsyncMemory can await it")
+
+    @classmethod
+    def _check_reranker(cls, reranker: object) -> None:
+        check_reranker_blocks(reranker)
 
     def add(
         self,
@@ -154,13 +162,18 @@ class Memory(MemoryCore):
             filters: Further conditions, in the filter language; scope ids may stand here too.
             top_k: Another name of ``limit``.
             threshold: The least ``score``; default: nothing is cut.
-            rerank: ``True`` is refused without a reranker.
-            explain: Add ``explain`` to each memory: every leg's score, and why a leg did not run.
+            rerank: Whether the reranker has the last word on order and score; ``True`` is refused without one.
+                Default: whether there is one.
+            explain: Add ``explain`` to each memory: every leg's score, why a leg did not run, and the reranker's score.
             show_expired: Include expired memories.
 
         Returns:
             Memories with ``score``: 0-1, higher is better, absolute; results stand in rank order, which
             the score need not follow.  ``.total`` is how many were looked at.
+
+            Reranked, ``score`` is the reranker's, and the order follows it; ``threshold`` acts on it, and only the
+            best ``limit`` or 50 memories, whichever is more, were given to it.  Where it fails, also with
+            ``rerank=True``, the result is that of ``rerank=False``, and ``.rerank_error`` says why.
 
         Raises:
             ValidationError: An argument cannot be accepted.

@@ -7,7 +7,6 @@ transaction outlives it, so a call that is cancelled between two has stored all 
 from __future__ import annotations
 
 import copy
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,11 +15,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from mem0.embeddings.base import embed_texts_async, embed_with_tokens, offers
-from mem0.exceptions import ConfigError, Mem0Error, StorageError
-from mem0.llms.base import Message, Reply, ask, ask_async, is_awaitable
+from mem0.exceptions import ConfigError, Mem0Error, RerankError, StorageError
+from mem0.llms.base import Message, Reply, Tokens, ask, ask_async, is_awaitable, metered
 from mem0.memory.approving import approved
 from mem0.memory.commit import Committer, require_same_embedder
 from mem0.memory.packing import packed
+from mem0.parts import is_coroutine_function
+from mem0.rerankers import base as rerankers
 from mem0.times import iso
 from mem0.types import (
     Change,
@@ -61,6 +62,7 @@ class Parts:
     embedder_provider: str | None = None
     expected_dims: int | None = None
     llm: Any = None
+    reranker: Any = None
     telemetry: TelemetryBase | None = None
     on_before_write: Callable[[list[ProposedChange]], Any] | None = None
 
@@ -240,6 +242,52 @@ class Ask(Operation):
         usage.llm_calls += 1
 
     def count(self, usage: Usage, answer: Reply) -> None:
+        usage.prompt_tokens += answer.tokens.prompt
+        usage.completion_tokens += answer.tokens.completion
+
+
+class Reranked(NamedTuple):
+    """What a reranker says of texts.
+
+    Attributes:
+        scores: One score for each, 0-1; empty where it failed.
+        tokens: What it cost, where it asks an LLM.
+        error: Why it failed.
+    """
+
+    scores: list[float]
+    tokens: Tokens
+    error: RerankError | None = None
+
+
+@dataclass(frozen=True)
+class Rerank(Operation):
+    """Have the reranker score texts, in one call; the answer is a :class:`Reranked`, also where it fails."""
+
+    query: str
+    texts: Sequence[str]
+    stage = "rerank"
+
+    def run(self, parts: Parts) -> Reranked:
+        with rerankers.lending(parts.llm), metered() as tokens:
+            try:
+                return Reranked(rerankers.score_texts(parts.reranker, self.query, self.texts), tokens)
+            except RerankError as error:
+                return Reranked([], tokens, error)
+
+    async def run_async(self, parts: Parts) -> Reranked:
+        if not rerankers.is_awaitable(parts.reranker):
+            answer: Reranked = await super().run_async(parts)
+            return answer
+        with rerankers.lending(parts.llm), metered() as tokens:
+            try:
+                scores = await rerankers.score_texts_async(parts.reranker, self.query, self.texts)
+                return Reranked(scores, tokens)
+            except RerankError as error:
+                return Reranked([], tokens, error)
+
+    def count(self, usage: Usage, answer: Reranked) -> None:
+        usage.rerank_calls += 1
         usage.prompt_tokens += answer.tokens.prompt
         usage.completion_tokens += answer.tokens.completion
 
@@ -431,7 +479,7 @@ class Approve(Operation):
         if hook is None or not self.changes:
             return [*self.changes]
         shown = self._shown()
-        answer = await hook(shown) if inspect.iscoroutinefunction(hook) else await in_thread(hook, shown)
+        answer = await hook(shown) if is_coroutine_function(hook) else await in_thread(hook, shown)
         return approved(self.changes, answer)
 
     def _shown(self) -> list[ProposedChange]:

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple, Protocol
 
 from mem0._version import __version__
 from mem0.types import Usage
-from mem0.utils.factory import EmbedderFactory, LlmFactory, VectorStoreFactory
+from mem0.utils.factory import EmbedderFactory, LlmFactory, RerankerFactory, VectorStoreFactory
 
 logger = logging.getLogger("mem0.telemetry")
 
@@ -47,7 +47,7 @@ EVENTS = tuple(
 COUNTS = ("results", "llm_calls", "embed_calls")
 
 #: Everything an event may say.  With its name, its time and the random id of the process this is all that is sent.
-FACTS = ("library_version", "python_version", "os", "llm", "embedder", "vector_store", *COUNTS)
+FACTS = ("library_version", "python_version", "os", "llm", "embedder", "vector_store", "reranker", *COUNTS)
 
 # What PostHog is asked not to make of an event: a person, or a place.
 _SETTINGS = {"$process_person_profile": False, "$geoip_disable": True}
@@ -57,6 +57,7 @@ _PUBLISHED = {
     "llm": dict(LlmFactory.providers),
     "embedder": dict(EmbedderFactory.providers),
     "vector_store": dict(VectorStoreFactory.providers),
+    "reranker": dict(RerankerFactory.providers),
 }
 
 _QUEUED = 1_000  # events that wait at most; further ones are dropped
@@ -85,6 +86,7 @@ class Watched(Protocol):
     llm: Any
     embedding_model: Any
     vector_store: Any
+    reranker: Any
 
 
 class AnonymousTelemetry(TelemetryBase):
@@ -132,6 +134,7 @@ class AnonymousTelemetry(TelemetryBase):
             told["llm"] = _provider("llm", type(parts.llm))
             told["embedder"] = _provider("embedder", type(parts.embedding_model))
             told["vector_store"] = _provider("vector_store", type(parts.vector_store))
+            told["reranker"] = _provider("reranker", type(parts.reranker))
         _sender.put(
             _Event(
                 self._api_key,

@@ -22,6 +22,7 @@ from mem0.exceptions import (
     StorageFullError,
     StoragePermissionError,
 )
+from mem0.parts import Closing
 from mem0.storage.errors import translated
 
 MEMORY = ":memory:"
@@ -51,7 +52,7 @@ _queues_guard = threading.Lock()
 _databases: WeakSet[Database] = WeakSet()
 
 
-class Database:
+class Database(Closing):
     """Connections to one SQLite file in WAL mode, opened as they are needed.
 
     Readers never wait for a writer.  Inside :meth:`transaction`, every :meth:`read` and
@@ -95,12 +96,6 @@ class Database:
 
     def __repr__(self) -> str:
         return f"Database({self.path!r})"
-
-    def __enter__(self) -> Database:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
 
     def on_connect(self, prepare: Callable[[sqlite3.Connection], None]) -> None:
         """Have every connection prepared (for SQL functions, say) before it is next used."""

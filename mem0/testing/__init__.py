@@ -9,7 +9,7 @@ Doubles, each a real subclass of what it stands for:
             m.add("I'm allergic to peanuts.", user_id="alice")
             assert "peanuts" in m.search("peanuts?", user_id="alice")[0]["memory"]
 
-Contracts, classes of tests that every LLM, embedder or vector store must pass:
+Contracts, classes of tests that every LLM, embedder, vector store or reranker must pass:
 
     from mem0.testing import VectorStoreContract
 
@@ -21,6 +21,7 @@ Contracts, classes of tests that every LLM, embedder or vector store must pass:
 from mem0.testing.clock import FrozenClock
 from mem0.testing.contracts.embedder import EmbedderContract
 from mem0.testing.contracts.llm import LLMContract
+from mem0.testing.contracts.reranker import RerankerContract
 from mem0.testing.contracts.vector_store import VectorStoreContract
 from mem0.testing.embedder import DeterministicEmbedding
 from mem0.testing.llm import LLMCall, ScriptedLLM
@@ -36,6 +37,7 @@ __all__ = [
     "LLMCall",
     "LLMContract",
     "RecordingTelemetry",
+    "RerankerContract",
     "ScriptedLLM",
     "StoreCall",
     "VectorStoreContract",

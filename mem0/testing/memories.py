@@ -12,6 +12,7 @@ from mem0.history.base import HistoryBase
 from mem0.llms.base import LLMBase
 from mem0.memory.main import AsyncMemory, Memory
 from mem0.memory.telemetry import TelemetryBase
+from mem0.rerankers.base import RerankerBase
 from mem0.testing.clock import FrozenClock
 from mem0.testing.embedder import DeterministicEmbedding
 from mem0.vector_stores.base import VectorStoreBase
@@ -27,6 +28,7 @@ def memory(
     telemetry: TelemetryBase | None = None,
     path: str | None = None,
     clock: Callable[[], datetime] | None = None,
+    reranker: RerankerBase | Any | None = None,
 ) -> Memory:
     """Return a :class:`~mem0.Memory` that leaves nothing behind; close it, or use it in a ``with``.
 
@@ -42,8 +44,9 @@ def memory(
         path: Default: ``":memory:"``.
         clock: Default: a :class:`FrozenClock`, standing at the first moment of 2026.  To move it, pass
             one of your own.
+        reranker: Default: none.
     """
-    return Memory(**_arguments(config, llm, embedder, vector_store, history, telemetry, path, clock))
+    return Memory(**_arguments(config, llm, embedder, vector_store, history, telemetry, path, clock, reranker))
 
 
 def async_memory(
@@ -56,9 +59,10 @@ def async_memory(
     telemetry: TelemetryBase | None = None,
     path: str | None = None,
     clock: Callable[[], datetime] | None = None,
+    reranker: RerankerBase | Any | None = None,
 ) -> AsyncMemory:
     """Return an :class:`~mem0.AsyncMemory` made as :func:`memory` makes its own."""
-    return AsyncMemory(**_arguments(config, llm, embedder, vector_store, history, telemetry, path, clock))
+    return AsyncMemory(**_arguments(config, llm, embedder, vector_store, history, telemetry, path, clock, reranker))
 
 
 def _arguments(
@@ -70,6 +74,7 @@ def _arguments(
     telemetry: TelemetryBase | None,
     path: str | None,
     clock: Callable[[], datetime] | None,
+    reranker: Any | None,
 ) -> dict[str, Any]:
     settings = MemoryConfig.of(config)
     if embedder is None and settings.embedder is None:
@@ -85,4 +90,5 @@ def _arguments(
         "telemetry": telemetry or False,  # a variable of the environment switches nothing on in a test
         "path": path,
         "clock": clock or FrozenClock(),
+        "reranker": reranker,
     }

@@ -21,6 +21,7 @@ _INSTALL = {
     "anthropic": "anthropic>=0.47,<3",
     "boto3": "boto3>=1.34.116,<2",
     "botocore": "boto3>=1.34.116,<2",
+    "cohere": "cohere>=5.18,<8",
     "fastembed": "fastembed>=0.6,<1",
     "google": "google-genai>=1.51,<4",
     "groq": "groq>=1,<2",
@@ -180,4 +181,16 @@ class VectorStoreFactory(_Factory):
     providers: ClassVar[dict[str, str]] = {
         "qdrant": "mem0.vector_stores.qdrant.Qdrant",
         "sqlite": "mem0.vector_stores.sqlite.SQLiteVectorStore",
+    }
+
+
+class RerankerFactory(_Factory):
+    """Makes rerankers."""
+
+    kind = "reranker"
+    group = "mem0.rerankers"
+    providers: ClassVar[dict[str, str]] = {
+        "cohere": "mem0.rerankers.cohere.CohereReranker",
+        "llm": "mem0.rerankers.llm.LLMReranker",
+        "sentence_transformer": "mem0.rerankers.sentence_transformer.SentenceTransformerReranker",
     }

@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mem0.exceptions import ValidationError
 from mem0.filters import matches, parse_filters
+from mem0.parts import Closing
 from mem0.times import expires_at, said_at
 from mem0.traits import About, Noted, Traits
 from mem0.types import SCOPE_KEYS, Embedder, Record, Scope, own_notes
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from mem0.types import Change, Damage, TokenVectors
 
 Rows: TypeAlias = list[Record]  # inside the class `list` is a verb
-Self = TypeVar("Self", bound="VectorStoreBase")
 
 # The most rows a store without a listing of its own is asked for at once.
 _EVERYTHING = 1_000_000
@@ -91,7 +91,7 @@ class Candidates:
         return [keys[at] for at in positions] if isinstance(keys, Sequence) else keys[positions].tolist()
 
 
-class VectorStoreBase(ABC):
+class VectorStoreBase(Closing, ABC):
     """Stores vectors with payloads in named collections.
 
     The nine abstract verbs are the published interface.  Everything else has a default that is made
@@ -309,15 +309,6 @@ class VectorStoreBase(ABC):
     def compact(self) -> bool:
         """Leave no trace of deleted rows on disk, and return whether that is certain."""
         return False
-
-    def close(self) -> None:  # noqa: B027 - a store may hold nothing
-        """Release what the store holds; a second time does nothing."""
-
-    def __enter__(self: Self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
 
 
 def circumstances(query: Query, rows: Sequence[Record]) -> dict[str, NDArray[np.float32]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import os
 import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
@@ -89,6 +90,19 @@ class Connection(BaseModel):
         if self.headers:
             given["default_headers"] = self.headers
         return given
+
+    def key_or(self, *variables: str) -> str:
+        """Return the key: the one that was given, else that of the first variable that holds one.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        if self.api_key is not None:
+            return self.api_key.get_secret_value()
+        key = next((found for name in variables if (found := os.environ.get(name))), None)
+        if key is None:
+            raise without_key(self.vendor)
+        return key
 
     def settle(self, client: Any) -> None:
         """Put right what the SDK's class read where it should not have."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mem0.exceptions import EmbeddingError, ProviderError, retryable_status
+from mem0.exceptions import EmbeddingError, ProviderError, RerankError, retryable_status
 
 # Statuses are told apart below; anything else a server says is quoted up to here.
 _LONGEST_QUOTE = 500
@@ -82,8 +82,9 @@ class Failure:
         """
         cause = self.cause or self._usual_cause(kind, vendor, model)
         at = f" at {where}" if where else ""
+        left = "" if issubclass(kind, RerankError) else "; nothing was stored"  # where nothing was to be
         return kind(
-            f"{vendor.label} model {model!r}{at}: {cause}; nothing was stored",
+            f"{vendor.label} model {model!r}{at}: {cause}{left}",
             status=self.status,
             retryable=self.retryable,
         )

@@ -23,7 +23,7 @@ from pydantic import Field
 
 from mem0.exceptions import ClosedError, ConfigError, ProviderError
 from mem0.text import without_login
-from mem0.wire.connection import Connection, check_address, without_key
+from mem0.wire.connection import Connection, check_address
 from mem0.wire.failures import Failure, Vendor, hidden
 from mem0.wire.loops import AsyncClients
 from mem0.wire.retries import pauses
@@ -93,12 +93,7 @@ class GeminiConnection(Connection):
         Raises:
             ConfigError: There is none.
         """
-        if self.api_key is not None:
-            return self.api_key.get_secret_value()
-        key = os.environ.get("GOOGLE_API_KEY") or os.environ.get("GEMINI_API_KEY")
-        if not key:
-            raise without_key(self.vendor)
-        return key
+        return self.key_or("GOOGLE_API_KEY", "GEMINI_API_KEY")
 
     def address(self) -> str:
         """Return where requests go."""

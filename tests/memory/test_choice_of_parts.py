@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from mem0.embeddings.onnx import OnnxEmbedding
 from mem0.embeddings.openai import OpenAIEmbedding
 from mem0.history.sqlite import SQLiteManager
 from mem0.llms.openai import OpenAILLM
+from mem0.rerankers.base import RerankerBase
 from mem0.testing import DeterministicEmbedding, ScriptedLLM
 from mem0.vector_stores.sqlite import SQLiteVectorStore
 
@@ -27,6 +29,13 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ADMIN_KEY", "OPENAI_ORG_ID"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MEM0_DIR", str(tmp_path / "home"))
+
+
+class Same(RerankerBase):
+    """Finds all texts the same."""
+
+    def score(self, query: str, texts: Sequence[str]) -> list[float]:
+        return [0.5] * len(texts)
 
 
 def expected(key: bool, llm: Any, embedder: Any, injected: str | None) -> tuple[type | None, type]:
@@ -50,7 +59,7 @@ COMBINATIONS = [
         (False, True),
         (None, OPENAI, LOCAL),
         (None, OPENAI, {"provider": "onnx"}),
-        (None, "llm", "embedder", "vector_store", "history"),
+        (None, "llm", "embedder", "vector_store", "history", "reranker"),
     )
 ]
 
@@ -66,6 +75,7 @@ def test_every_combination(
         "embedder": DeterministicEmbedding,
         "vector_store": SQLiteVectorStore,
         "history": SQLiteManager,
+        "reranker": Same,
     }
     keywords = {injected: parts[injected]()} if injected else {}
     config = {"path": ":memory:", "llm": llm, "embedder": embedder}

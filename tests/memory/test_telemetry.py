@@ -20,7 +20,7 @@ from mem0.memory import telemetry
 from mem0.memory.operations import Parts
 from mem0.memory.telemetry import AnonymousTelemetry, capture_event, chosen
 from mem0.testing import DeterministicEmbedding, RecordingTelemetry, memory
-from mem0.utils.factory import EmbedderFactory, LlmFactory, VectorStoreFactory
+from mem0.utils.factory import EmbedderFactory, LlmFactory, RerankerFactory, VectorStoreFactory
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
@@ -223,6 +223,7 @@ def test_the_body_says_what_is_listed_and_nothing_else(tmp_path: Path) -> None:
         "llm": "none",
         "embedder": "onnx",
         "vector_store": "sqlite",
+        "reranker": "none",
         "results": 1,
         "llm_calls": 0,
         "embed_calls": 1,
@@ -285,6 +286,7 @@ def test_providers_of_strangers_are_others(monkeypatch: pytest.MonkeyPatch) -> N
     assert EmbedderFactory.load("secret") is SecretEmbedding
     assert telemetry._provider("embedder", SecretEmbedding) == "other"
     assert telemetry._provider("llm", type(None)) == "none"
+    assert telemetry._provider("reranker", type(lambda query, texts: [])) == "other"
 
 
 def test_a_second_name_for_one_of_ours_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,6 +305,7 @@ def test_the_copied_tables_hold_our_own_only() -> None:
         ("embedder", EmbedderFactory, "openai"),
         ("embedder", EmbedderFactory, "onnx"),
         ("vector_store", VectorStoreFactory, "sqlite"),
+        ("reranker", RerankerFactory, "llm"),
     ],
 )
 def test_our_own_providers_have_their_names(kind: str, factory: Any, provider: str) -> None:

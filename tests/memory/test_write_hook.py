@@ -169,24 +169,27 @@ def test_what_it_raises_is_the_callers_own() -> None:
         assert m.get_all().total == 0
 
 
-def test_hooks_that_cannot_be_called() -> None:
-    async def waiting(changes: list[ProposedChange]) -> list[ProposedChange]:
-        return changes
+async def waiting(changes: list[ProposedChange]) -> list[ProposedChange]:
+    await asyncio.sleep(0)
+    return redacted(changes)
 
+
+class Waiting:
+    async def __call__(self, changes: list[ProposedChange]) -> list[ProposedChange]:
+        return await waiting(changes)
+
+
+@pytest.mark.parametrize("hook", [waiting, Waiting()])
+def test_hooks_that_cannot_be_called(hook: Any) -> None:
     with pytest.raises(ConfigError, match="only AsyncMemory can await it"):
-        opened(waiting)
+        opened(hook)
     with pytest.raises(ConfigError, match="expected a function"):
         opened("x")
 
 
-@pytest.mark.parametrize("waits", [False, True])
-def test_awaited(waits: bool) -> None:
-    async def waiting(changes: list[ProposedChange]) -> list[ProposedChange]:
-        await asyncio.sleep(0)
-        return redacted(changes)
-
+@pytest.mark.parametrize("hook", [redacted, waiting, Waiting()])
+def test_awaited(hook: Any) -> None:
     async def used() -> None:
-        hook = waiting if waits else redacted
         async with AsyncMemory(path=":memory:", embedder=DeterministicEmbedding(8), on_before_write=hook) as m:
             assert (await m.add("my pin is 12345", user_id="alice"))[0]["memory"] == "my pin is [number]"
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from mem0_example_plugin.embedder import LetterCounts
 from mem0_example_plugin.llm import FileLLM, FileLlmConfig
+from mem0_example_plugin.reranker import SharedWords
 from mem0_example_plugin.store import DictionaryStore
 
 from mem0 import ConfigError, LLMError, Memory
-from mem0.testing import EmbedderContract, LLMContract, VectorStoreContract
+from mem0.testing import EmbedderContract, LLMContract, RerankerContract, VectorStoreContract
 
 
 class TestFileLLM(LLMContract):
@@ -32,6 +33,11 @@ class TestLetterCounts(EmbedderContract):
         return LetterCounts()
 
 
+class TestSharedWords(RerankerContract):
+    def reranker(self) -> SharedWords:
+        return SharedWords()
+
+
 class TestDictionaryStore(VectorStoreContract):
     def store(self) -> DictionaryStore:
         return DictionaryStore()
@@ -43,6 +49,7 @@ def test_they_are_named_in_a_configuration(tmp_path: Path) -> None:
         "path": str(tmp_path / "history.db"),
         "llm": {"provider": "file", "config": {"path": str(answer)}},
         "embedder": {"provider": "letters"},
+        "reranker": {"provider": "words"},
         "vector_store": {"provider": "dictionary"},
     }
     with Memory(config) as m:
@@ -51,7 +58,8 @@ def test_they_are_named_in_a_configuration(tmp_path: Path) -> None:
         answer.write_text('{"memory": [{"text": "Eats an apple a day", "quote": "apple a day"}]}', encoding="utf-8")
         (change,) = m.add("An apple a day.", user_id="alice")
         assert (change["memory"], change["verified"]) == ("Eats an apple a day", True)
-        assert m.search("apple", user_id="alice")[0]["memory"] == "Eats an apple a day"
+        (found,) = m.search("apple", user_id="alice", rerank=True)
+        assert (found["memory"], found["score"]) == ("Eats an apple a day", 1.0)
         assert m.search("apple", user_id="bob") == []
         assert m.delete_all(user_id="alice")["deleted"] == 1
     config["llm"] = {"provider": "file", "config": {"pth": "x"}}
