@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mem0.text import tokens
+from mem0.text import words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,7 +70,7 @@ class About(NamedTuple):
     @classmethod
     def of(cls, question: str, periods: Sequence[tuple[float, float]] = ()) -> About:
         """Return what a question is about."""
-        return cls(frozenset(tokens(question)), _FIRST_PERSON.search(question) is not None, periods)
+        return cls(frozenset(words(question)), _FIRST_PERSON.search(question) is not None, periods)
 
     def speaker_leg(self, speakers: NDArray[np.uint32], by_user: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Return 1 for what was said by whom a question names, or by the user where it says "I"; else 0.
@@ -99,5 +99,5 @@ class About(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def _hashes(name: str) -> tuple[int, int]:
-    first, second, *_ = [*tokens(name), 0, 0]
+    first, second, *_ = [*words(name), 0, 0]
     return first, second

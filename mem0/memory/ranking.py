@@ -26,6 +26,10 @@ WEIGHTS: Mapping[str, float] = {
     "time": 0.4,
 }
 
+# The same for a question that is compared by its words alone, as where the embedder does not know its script: beside
+# so few other legs, neighbours would count as much as the memory itself.
+_BY_WORDS_ALONE: Mapping[str, float] = {"near_keyword": 0.3}
+
 #: The legs that look at the memory itself and are near 0 where it has nothing in common; their mean is the score.
 _OWN = ("dense", "keyword")
 
@@ -65,7 +69,7 @@ def rank(candidates: Candidates, limit: int, threshold: float | None) -> Ranked:
         return Ranked([], [], [], 0)
     legs = candidates.legs
     order = np.zeros(count, dtype=np.float32)
-    for share in _shares(legs).values():
+    for share in _shares(legs, _weights(legs)).values():
         order += share
     own = np.stack([legs[name] for name in _OWN if name in legs])
     silent = np.isnan(own)
@@ -82,11 +86,21 @@ def rank(candidates: Candidates, limit: int, threshold: float | None) -> Ranked:
     return Ranked(best.tolist(), candidates.pick(best), scores[best].tolist(), count)
 
 
-def _shares(legs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+def _weights(legs: Mapping[str, NDArray[np.float32]]) -> Mapping[str, float]:
+    """Return how much each leg counts, given which of them have something to say."""
+    import numpy as np
+
+    meant = "dense" in legs and not np.isnan(legs["dense"]).all()
+    return WEIGHTS if meant else {name: _BY_WORDS_ALONE.get(name, weight) for name, weight in WEIGHTS.items()}
+
+
+def _shares(
+    legs: Mapping[str, NDArray[np.float32]], weights: Mapping[str, float]
+) -> dict[str, NDArray[np.float32]]:
     """Return what each leg adds to the order of each candidate."""
     import numpy as np
 
-    return {name: np.fmax(legs[name], 0) * np.float32(weight) for name, weight in WEIGHTS.items() if name in legs}
+    return {name: np.fmax(legs[name], 0) * np.float32(weight) for name, weight in weights.items() if name in legs}
 
 
 def explanation(candidates: Candidates, position: int, payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,7 +114,8 @@ def explanation(candidates: Candidates, position: int, payload: Mapping[str, Any
     for name, values in candidates.legs.items():
         value = float(values[position])
         legs[name] = None if value != value else value
-    shares = _shares({name: values[position : position + 1] for name, values in candidates.legs.items()})
+    alone = {name: values[position : position + 1] for name, values in candidates.legs.items()}
+    shares = _shares(alone, _weights(candidates.legs))
     best = max(shares, key=lambda name: float(shares[name][0]))
     return {
         "legs": legs,

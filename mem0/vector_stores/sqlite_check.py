@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,11 @@ from mem0.types import SCOPE_KEYS, Damage, Record
 def checksum(vector: bytes) -> int:
     """Return what is kept beside a vector, to know later whether a bit of it has changed."""
     return zlib.crc32(vector)
+
+
+def terms(payload: Mapping[str, Any]) -> bytes:
+    """Return what is kept of a memory's text for the keyword leg."""
+    return np.array(text.tokens(str(payload.get("data") or "")), dtype="<u4").tobytes()
 
 
 def inspected(connection: sqlite3.Connection, number: int, dims: int) -> tuple[list[Record], list[Damage]]:
@@ -42,7 +48,7 @@ def inspected(connection: sqlite3.Connection, number: int, dims: int) -> tuple[l
         (number,),
     )
     for id, stored, *ids, vector, words, noted in found:
-        payload = _payload(stored)
+        payload = read_payload(stored)
         if payload is None:
             damage.append(Damage(id, "payload", "its payload is no JSON object"))
             continue
@@ -51,12 +57,13 @@ def inspected(connection: sqlite3.Connection, number: int, dims: int) -> tuple[l
             damage.append(Damage(id, "scope", "its columns name another user, agent or run than its payload"))
         if vector is None or len(vector) != 4 * dims or checksum(vector) != noted:
             damage.append(Damage(id, "vector", "its vector is not the one that was stored"))
-        if words != np.array(text.tokens(str(payload.get("data") or "")), dtype="<u4").tobytes():
+        if words != terms(payload):
             damage.append(Damage(id, "tokens", "its search terms are not those of its text"))
     return rows, damage
 
 
-def _payload(stored: Any) -> dict[str, Any] | None:
+def read_payload(stored: Any) -> dict[str, Any] | None:
+    """Return a stored payload, or ``None`` where it is damaged."""
     try:
         payload = json.loads(stored)
     except (TypeError, ValueError):

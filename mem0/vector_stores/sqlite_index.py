@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mem0.text import Question, tokens
+from mem0 import text
+from mem0.text import Question
 from mem0.traits import About, Traits
 from mem0.types import Scope, TokenVectors
 
@@ -388,7 +389,7 @@ class View:
     def _importance(self, words: Sequence[str]) -> Floats:
         """Return what each token of a question counts, one in all: the idf of its word; single letters are no words."""
         hashes = [
-            (tokens(word) or [0])[0] if len(word) > 1 or not word.isascii() or word.isdigit() else 0 for word in words
+            (text.words(word) or [0])[0] if len(word) > 1 or not word.isascii() or word.isdigit() else 0 for word in words
         ]
         known, place = np.unique(np.array(hashes, dtype=np.uint32), return_inverse=True)
         counts = np.where(known == 0, np.float32(0), self._idf(self._times(known)))[place]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterable, Iterator
 
 from mem0.storage import Migration
+from mem0.text import TOKENS_VERSION
 from mem0.traits import Traits
-from mem0.vector_stores.sqlite_check import checksum
+from mem0.vector_stores.sqlite_check import checksum, read_payload, terms
 from mem0.vector_stores.sqlite_filters import CREATE_ATTRIBUTES
 
 #: For how many commits the numbers of deleted rows are kept; an image older than that is read anew.
@@ -90,8 +92,23 @@ def _add_traits(connection: sqlite3.Connection) -> None:
     )
 
 
+def _renew_terms(connection: sqlite3.Connection) -> None:
+    rows = connection.execute("SELECT seq, payload FROM memories")
+    connection.executemany("UPDATE vectors SET tokens = ?, traits = ? WHERE seq = ?", _renewed(rows))
+    connection.execute("UPDATE collections SET tokens_version = ?", (TOKENS_VERSION,))
+
+
+def _renewed(rows: Iterable[tuple[int, str]]) -> Iterator[tuple[bytes, bytes, int]]:
+    """Yield what is derived from each memory's text; one that cannot be read keeps what it has, and `check` names it."""
+    for seq, stored in rows:
+        payload = read_payload(stored)
+        if payload is not None:
+            yield terms(payload), Traits.of(payload).to_bytes(), seq
+
+
 MIGRATIONS = (
     Migration("collections, memories, vectors, attributes", _create),
     Migration("checksums of vectors", _add_checksums),
     Migration("traits of texts, and vectors of their tokens", _add_traits),
+    Migration("search terms without accents, and parts of words", _renew_terms),
 )
