@@ -21,7 +21,7 @@ _MARKS = re.compile("[\u0300-\u036f]")
 # Letters that no normal form takes apart.
 _WHOLE = str.maketrans({"đ": "d", "ø": "o", "ł": "l", "ı": "i", "æ": "ae", "œ": "oe"})
 
-_NOT_ENGLISH = re.compile(rf"[^\x00-\x7f\W{UNSPACED}]")
+_NOT_ENGLISH = re.compile(rf"[^\x00-\x7f\W{UNSPACED}]|[\u0300-\u036f]")
 
 
 def folded(text: str) -> str:
@@ -46,7 +46,7 @@ ENGLISH = _words(
     """
 )
 #: and in other languages with spaces between words: German, French, Spanish, Italian, Portuguese, Dutch; the very
-#: commonest of Swedish, Danish, Norwegian, Polish and Turkish.
+#: commonest of Swedish, Danish, Norwegian, Polish and Turkish.  Not as, at, do, i and to, which say more of English.
 OTHERS = _words(
     """
     aber als am an auch auf aus bei bin bis bist da das dann dass dein deine dem den der des die dich dir doch du durch
@@ -55,7 +55,7 @@ OTHERS = _words(
     über um und uns unser unsere vom von wann war waren warum was welche welchem welchen welcher welches wem wen wenn
     wer werden wie wieder wieso will wir wird wo woher wohin worden wurde wäre zu zum zur
 
-    ai as au aux avec ce ces cet cette chez comme comment d dans de des du elle en es est et eu il ils je la le les
+    ai au aux avec ce ces cet cette chez comme comment d dans de des du elle en es est et eu il ils je la le les
     leur lui ma mais me mes moi mon ne nos notre nous on ont ou où par pas pour pourquoi qu quand que quel
     quelle quelles quels qui quoi sa se ses son sont suis sur ta te tes toi ton très tu un une vos votre vous y à
     était être
@@ -64,17 +64,17 @@ OTHERS = _words(
     han hay he la las le lo los me mi mis muy más nos o para pero por porque qué quién se ser si sin sobre son soy su
     sus también te tu un una uno y ya yo
 
-    alla anche che chi ci con cosa da dal del della delle di dove e gli ha ho i il in io lei mi mia mio nel nella non
+    alla anche che chi ci con cosa da dal del della delle di dove e gli ha ho il in io lei mi mia mio nel nella non
     per perché più quale quando questa questo sei si sono sul un una è
 
-    a ao as com da das de do dos e ela ele em eu foi já mas me meu minha muito na nas no nos não o onde os para por
+    a ao com da das de dos e ela ele em eu foi já mas me meu minha muito na nas no nos não o onde os para por
     quando que quem se sua são também um uma você
 
     aan ben bij dat de deze die dit een en er geen haar heb hebben heeft het hij hoe ik in is je jij kan maar meer
     mijn naar niet nog of om ook op te uit van voor waar wanneer waarom was wat welke wie wij worden wordt ze zijn
 
     att av den det du en er ett från för har hur ikke inte jag jeg med men min mig när och på som till vad var vi är
-    być czy dla jak jest mnie na nie od po się to za ale bir bu çok için mi ne ve
+    być czy dla jak jest mnie na nie od po się za ale bir bu çok için mi ne ve
     """
 )
 _TELL_ENGLISH, _TELL_OTHERS = ENGLISH - OTHERS, OTHERS - ENGLISH
@@ -88,14 +88,17 @@ _CHINESE_GRAMMAR = re.compile(
 _JAPANESE_GRAMMAR = re.compile(
     "|".join(
         sorted(
-            """
-            です ます ました ません でした でしょう だった だって だろう して した してい していた している されて された
-            される させ しまっ しまった という といっ いって いた いる ある あった あり なった なって なる ない なかった
-            から まで より など だけ ほど くらい ぐらい ので のに のは のが のを には では とは にも でも ても ては こと もの
-            とき ところ ため よう そう らしい みたい どこ どの どれ どんな どう どうやって いつ いくら いくつ だれ なに なん
-            なぜ さん くん ちゃん たち ください くれ もらっ もらう あげ それ これ あれ その この あの ここ そこ あそこ
-            かな よね だよ んだ って れた れる られ られた られる てい てる てた
-            """.split(),
+            re.findall(
+                r"\w+",
+                """
+                です ます ました ません でした でしょう だった だって だろう して した してい していた している されて された
+                される させ しまっ しまった という といっ いって いた いる ある あった あり なった なって なる ない なかった
+                から まで より など だけ ほど くらい ぐらい ので のに のは のが のを には では とは にも でも ても ては こと
+                もの とき ところ ため よう そう らしい みたい どこ どの どれ どんな どう どうやって いつ いくら いくつ だれ
+                なに なん なぜ さん くん ちゃん たち ください くれ もらっ もらう あげ それ これ あれ その この あの ここ そこ
+                あそこ かな よね だよ んだ って れた れる られ られた られる てい てる てた
+                """,
+            ),
             key=len,
             reverse=True,
         )

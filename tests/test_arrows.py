@@ -17,7 +17,7 @@ import mem0
 
 PACKAGE = Path(mem0.__file__).parent
 
-VALUES = {"_version", "exceptions", "filters", "text", "times", "traits", "types", "when"}
+VALUES = {"_version", "exceptions", "filters", "languages", "text", "times", "traits", "types", "when"}
 HEIGHT = {
     **dict.fromkeys(VALUES, 0),
     "client": 1,  # of the hosted service: knows nothing of the rest

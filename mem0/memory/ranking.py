@@ -94,9 +94,7 @@ def _weights(legs: Mapping[str, NDArray[np.float32]]) -> Mapping[str, float]:
     return WEIGHTS if meant else {name: _BY_WORDS_ALONE.get(name, weight) for name, weight in WEIGHTS.items()}
 
 
-def _shares(
-    legs: Mapping[str, NDArray[np.float32]], weights: Mapping[str, float]
-) -> dict[str, NDArray[np.float32]]:
+def _shares(legs: Mapping[str, NDArray[np.float32]], weights: Mapping[str, float]) -> dict[str, NDArray[np.float32]]:
     """Return what each leg adds to the order of each candidate."""
     import numpy as np
 

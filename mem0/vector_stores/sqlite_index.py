@@ -389,7 +389,8 @@ class View:
     def _importance(self, words: Sequence[str]) -> Floats:
         """Return what each token of a question counts, one in all: the idf of its word; single letters are no words."""
         hashes = [
-            (text.words(word) or [0])[0] if len(word) > 1 or not word.isascii() or word.isdigit() else 0 for word in words
+            (text.words(word) or [0])[0] if len(word) > 1 or not word.isascii() or word.isdigit() else 0
+            for word in words
         ]
         known, place = np.unique(np.array(hashes, dtype=np.uint32), return_inverse=True)
         counts = np.where(known == 0, np.float32(0), self._idf(self._times(known)))[place]

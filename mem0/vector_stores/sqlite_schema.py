@@ -99,7 +99,7 @@ def _renew_terms(connection: sqlite3.Connection) -> None:
 
 
 def _renewed(rows: Iterable[tuple[int, str]]) -> Iterator[tuple[bytes, bytes, int]]:
-    """Yield what is derived from each memory's text; one that cannot be read keeps what it has, and `check` names it."""
+    # A memory that cannot be read keeps what it has; `check` names it.
     for seq, stored in rows:
         payload = read_payload(stored)
         if payload is not None:
