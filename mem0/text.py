@@ -90,7 +90,7 @@ class Question(NamedTuple):
     """A question, as the keyword leg reads it.
 
     Attributes:
-        words: Hashes of the terms to look for, repeated as they repeat.
+        words: Hashes of the terms to look for, repeated as they repeat; parts of words stand last.
         length: How many terms the whole text has, as a stored text of its own.
     """
 
@@ -101,23 +101,25 @@ class Question(NamedTuple):
 def question(text: str) -> Question:
     """Return what to look for: what a question has beside grammar, or all of it where it has nothing else.
 
-    Parts of words are looked for only in a question that is surely not English: what they find weighs less where only
-    some memories have them.
+    Parts of words are looked for only in a question that is surely not English, since few English memories have any.
     """
     pieces = _pieces(text)
     english = is_english(text, pieces)
     dropped = OTHERS if english is False else ENGLISH
     every: list[str] = []
     content: list[str] = []
+    parts: list[str] = []
     for piece in pieces:
-        found = _terms_of(piece, parts=english is False)
+        found = _terms_of(piece, parts=not english)
         every += found
         if _UNSPACED_START.match(piece):
             content += _terms_of_run(piece, without_grammar(piece))
         elif piece not in dropped:
-            content += found
-    length = len(every) if english is not None else sum(1 for _ in terms(text))
-    return Question(tuple(map(_hash, content or every)), length)
+            content.append(found[0])
+            parts += found[1:]
+    if english is False:
+        content += parts
+    return Question(tuple(map(_hash, content or every)), len(every))
 
 
 def terms(text: str) -> Iterator[str]:
