@@ -46,7 +46,8 @@ ENGLISH = _words(
     """
 )
 #: and in other languages with spaces between words: German, French, Spanish, Italian, Portuguese, Dutch; the very
-#: commonest of Swedish, Danish, Norwegian, Polish and Turkish.  Not as, at, do, i and to, which say more of English.
+#: commonest of Swedish, Danish, Norwegian, Polish and Turkish.  Not as, at, do, for,
+#: i, is, of and to, which say more of English.
 OTHERS = _words(
     """
     aber als am an auch auf aus bei bin bis bist da das dann dass dein deine dem den der des die dich dir doch du durch
@@ -55,10 +56,9 @@ OTHERS = _words(
     über um und uns unser unsere vom von wann war waren warum was welche welchem welchen welcher welches wem wen wenn
     wer werden wie wieder wieso will wir wird wo woher wohin worden wurde wäre zu zum zur
 
-    ai au aux avec ce ces cet cette chez comme comment d dans de des du elle en es est et eu il ils je la le les
-    leur lui ma mais me mes moi mon ne nos notre nous on ont ou où par pas pour pourquoi qu quand que quel
-    quelle quelles quels qui quoi sa se ses son sont suis sur ta te tes toi ton très tu un une vos votre vous y à
-    était être
+    ai au aux avec ce ces cet cette chez comme comment d dans de des du elle en es est et eu il ils je la le les leur
+    lui ma mais me mes moi mon ne nos notre nous on ont ou où par pas pour pourquoi qu quand que quel quelle quelles
+    quels qui quoi sa se ses son sont suis sur ta te tes toi ton très tu un une vos votre vous y à était être
 
     al como con cuando cuál cuándo cuánto cómo de del donde dónde el ella ellos en es esta esto estoy está este fue ha
     han hay he la las le lo los me mi mis muy más nos o para pero por porque qué quién se ser si sin sobre son soy su
@@ -70,10 +70,10 @@ OTHERS = _words(
     a ao com da das de dos e ela ele em eu foi já mas me meu minha muito na nas no nos não o onde os para por
     quando que quem se sua são também um uma você
 
-    aan ben bij dat de deze die dit een en er geen haar heb hebben heeft het hij hoe ik in is je jij kan maar meer
-    mijn naar niet nog of om ook op te uit van voor waar wanneer waarom was wat welke wie wij worden wordt ze zijn
+    aan ben bij dat de deze die dit een en er geen haar heb hebben heeft het hij hoe ik in je jij kan maar meer
+    mijn naar niet nog om ook op te uit van voor waar wanneer waarom was wat welke wie wij worden wordt ze zijn
 
-    att av den det du en er ett från för har hur ikke inte jag jeg med men min mig när och på som till vad var vi är
+    att av den det du en er ett från har hur ikke inte jag jeg med men min mig när och på som till vad var vi är
     być czy dla jak jest mnie na nie od po się za ale bir bu çok için mi ne ve
     """
 )

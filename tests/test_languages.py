@@ -46,6 +46,8 @@ class TestIsEnglish:
             ("peanut allergy", None),
             ("C++ and C#", True),
             ("Who is Al?", True),
+            ("Give me a recipe for pancakes", True),
+            ("Is Anna in Rome?", True),
             ("", None),
             ("我喜欢猫", None),
             ("Ich bin umgezogen", False),

@@ -10,22 +10,18 @@ from mem0.traits import About, Traits
 @pytest.mark.parametrize(
     "question",
     [
-        *(
-            "Where do I live?",
-            "Wo wohne ich?",
-            "Où est mon chat ?",
-            "J’habite où ?",
-            "¿Dónde vivo yo?",
-            "Onde fica minha casa?",
-        ),
-        *(
-            "我住在哪里",
-            "私はどこに住んでいますか",
-            "僕の犬の名前は？",
-            "내가 어디 살아?",
-            "저는 몇 살이에요?",
-            "ผมอยู่ที่ไหน",
-        ),
+        "Where do I live?",
+        "Wo wohne ich?",
+        "Où est mon chat ?",
+        "J’habite où ?",
+        "¿Dónde vivo yo?",
+        "Onde fica minha casa?",
+        "我住在哪里",
+        "私はどこに住んでいますか",
+        "僕の犬の名前は？",
+        "내가 어디 살아?",
+        "저는 몇 살이에요?",
+        "ผมอยู่ที่ไหน",
     ],
 )
 def test_who_says_i_is_about_the_user(question: str) -> None:
