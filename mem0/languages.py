@@ -15,9 +15,12 @@ UNSPACED = (
     "\u0e00-\u0e7f\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff"
 )
 
-# The marks of Latin, Greek and Cyrillic letters.  Those of kana, Thai and the rest stand elsewhere, and stay: か is
-# not が.
-_MARKS = re.compile("[\u0300-\u036f]")
+#: For a class as well: the vowel signs of the scripts of India, which are no letters to a regular expression.
+VOWEL_SIGNS = "\u0900-\u0963\u0970-\u0dff"
+
+# The marks of Latin, Greek and Cyrillic letters, and the points of Hebrew and Arabic, which are mostly not written.
+# Those of kana, Thai and the rest stay: か is not が.
+_MARKS = re.compile("[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670]")
 # Letters that no normal form takes apart.
 _WHOLE = str.maketrans({"đ": "d", "ø": "o", "ł": "l", "ı": "i", "æ": "ae", "œ": "oe"})
 
@@ -46,8 +49,8 @@ ENGLISH = _words(
     """
 )
 #: and in other languages with spaces between words: German, French, Spanish, Italian, Portuguese, Dutch; the very
-#: commonest of Swedish, Danish, Norwegian, Polish and Turkish.  Not as, at, do, for,
-#: i, is, of and to, which say more of English.
+#: commonest of Swedish, Danish, Norwegian, Polish and Turkish.  Not as, at, do, for, i, is,
+#: of and to, which say more of English.
 OTHERS = _words(
     """
     aber als am an auch auf aus bei bin bis bist da das dann dass dein deine dem den der des die dich dir doch du durch

@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from mem0.languages import ENGLISH, OTHERS, UNSPACED, folded, is_english, without_grammar
+from mem0.languages import ENGLISH, OTHERS, UNSPACED, VOWEL_SIGNS, folded, is_english, without_grammar
 
 #: Raised with every change of :func:`tokens`, and recorded with each collection: tokens are stored, and
 #: only the same version finds them.
 TOKENS_VERSION = 2
 
-_PIECES = re.compile(rf"[{UNSPACED}]+|[^\W_{UNSPACED}]+")
+_PIECES = re.compile(rf"[{UNSPACED}]+|[^\W_{UNSPACED}]+(?:[{VOWEL_SIGNS}]+[^\W_{UNSPACED}]*)*")
 _UNSPACED_START = re.compile(rf"[{UNSPACED}]")
+_DIGIT = re.compile(r"\d")
 # Of letters and syllables there are too few for one of them to mean anything: Thai, Hiragana, Katakana.
 _SYLLABLES = frozenset(map(chr, (*range(0xE00, 0xE80), *range(0x3040, 0x3100))))
 
@@ -140,7 +141,7 @@ def _terms_of(piece: str, *, parts: bool) -> list[str]:
     if _UNSPACED_START.match(piece):
         return _terms_of_run(piece, piece)
     found = [_stem(piece)]
-    if parts and _PART < len(piece) <= _LONGEST_WORD and piece.isalpha():
+    if parts and _PART < len(piece) <= _LONGEST_WORD and not _DIGIT.search(piece):
         found += [piece[at : at + _PART] for at in range(len(piece) - _PART + 1)]
     return found
 

@@ -26,7 +26,9 @@ class TestFolded:
             ("ｶﾞ", "ガ"),
             ("한국어", "한국어"),
             ("ก่อน", "ก่อน"),
-            ("مُحَمَّد", "مُحَمَّد"),
+            ("مُحَمَّد", "محمد"),
+            ("שָׁלוֹם בית־ספר", "שלום בית־ספר"),
+            ("हिन्दी", "हिन्दी"),
         ],
     )
     def test_letters_keep_what_tells_them_apart(self, text: str, expected: str) -> None:

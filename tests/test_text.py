@@ -107,6 +107,8 @@ class TestTerms:
             ("Đà Nẵng", ["da", "nang"]),
             ("мой ёж", ["мои", "еж"]),
             ("Wein aus Rom im Jahr 12345", ["wein", "aus", "rom", "im", "jahr", "12345"]),
+            ("मेरी बिल्ली। है", ["मेरी", "बिल्ली", "बिल्", "िल्ल", "ल्ली", "है"]),
+            ("covid19 in der Stadt 2024", ["covid19", "in", "der", "stadt", "stad", "tadt", "2024"]),
             ("die Rosen", ["die", "rosen", "rose", "osen"]),
             ("猫", ["猫"]),
             ("我的猫", ["我", "的", "猫", "我的", "的猫"]),
