@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _SPEAKER = re.compile(r"\s*([^\s:：][^:：\n]{0,40})[:：]\s")
 
 _FIRST_PERSON = re.compile(
-    r"\b(?:i|me|my|mine|myself|ich|mir|mich|meine?[mnrs]?|je|moi|mon|mes|yo|mis?|conmigo|eu|meus?|minhas?|mio|miei"
+    r"\b(?:i|me|my|mine|myself|ich|mir|mich|meine?[mnrs]?|je|moi|mon|mes|yo|mis?|conmigo|eu|meus?|minhas?|io|mio|miei"
     r"|ik|mij|mijn|나|나[는의를도]|내|내가|저|저[는의를도]|제가)\b|\bj['’]|我|私[はがのもをにと]|[僕俺]|わたし|ผม|ฉัน",
     re.IGNORECASE,
 )
