@@ -42,8 +42,9 @@ LEGS = {
     "near_keyword": "words near",
     "dense": "meaning",
     "late": "each word",
-    "near_late": "said near",
-    "session_late": "same talk",
+    "late_window": "words near",
+    "session_dense": "same talk",
+    "near_dense": "said near",
     "speaker": "speaker",
     "time": "its time",
 }
@@ -156,7 +157,7 @@ def ask(memory: Memory, questions: list[Question], ids: dict[int, str], costs: C
 
 def change(memory: Memory, memory_id: str, costs: Costs) -> None:
     """Update a memory, search for it, and show its history."""
-    question = "Is Nora a vegetarian?"
+    question = "Is Nora still a vegetarian?"
     print(f"  {question}")
     print_wrapped("    before   ", search(memory, question, costs)[0]["memory"])
     memory.update(memory_id, DIET_NOW)

@@ -44,23 +44,34 @@ COARSE: Mapping[str, float] = {
 #: same text; their mean is the score.
 OWN = ("dense", "keyword")
 
+#: The same where nothing but words can be compared, as where the embedder does not know a script: beside so few other
+#: legs, neighbours would count as much as the memory itself.
+WORDS_ALONE: Mapping[str, float] = {**COARSE, "near_keyword": 0.4}
+
 # More than any sum of COARSE.
 _BEHIND = 10
 
 
-def shares(legs: Mapping[str, Floats], weights: Mapping[str, float]) -> dict[str, Floats]:
+def weights(legs: Mapping[str, Floats]) -> Mapping[str, float]:
+    """Return what each leg counts where memories are not compared word by word."""
+    import numpy as np
+
+    return COARSE if "dense" in legs and not np.isnan(legs["dense"]).all() else WORDS_ALONE
+
+
+def shares(legs: Mapping[str, Floats], counts: Mapping[str, float]) -> dict[str, Floats]:
     """Return what each leg adds to each memory's place; one that says nothing of a memory adds nothing."""
     import numpy as np
 
-    return {name: np.fmax(legs[name], 0) * np.float32(weight) for name, weight in weights.items() if name in legs}
+    return {name: np.fmax(legs[name], 0) * np.float32(weight) for name, weight in counts.items() if name in legs}
 
 
-def total(legs: Mapping[str, Floats], weights: Mapping[str, float], count: int) -> Floats:
+def total(legs: Mapping[str, Floats], counts: Mapping[str, float], count: int) -> Floats:
     """Return the weighted sum of the legs, for each of so many memories."""
     import numpy as np
 
     found = np.zeros(count, dtype=np.float32)
-    for share in shares(legs, weights).values():
+    for share in shares(legs, counts).values():
         found += share
     return found
 
@@ -72,7 +83,7 @@ def order(legs: Mapping[str, Floats], count: int) -> Floats:
     """
     import numpy as np
 
-    coarse = total(legs, COARSE, count)
+    coarse = total(legs, weights(legs), count)
     compared = ~np.isnan(legs["late"]) if "late" in legs else np.zeros(count, dtype=bool)
     if not compared.any():
         return coarse

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mem0.text import tokens
+from mem0.text import words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 # "Caroline: I went …": who speaks, as transcripts and many agents write it.
 _SPEAKER = re.compile(r"\s*([^\s:：][^:：\n]{0,40})[:：]\s")
 
-_FIRST_PERSON = re.compile(r"\b(?:i|me|my|mine|myself|ich|mir|mich|meine?[mnrs]?)\b|我", re.IGNORECASE)
+_FIRST_PERSON = re.compile(
+    r"\b(?:i|me|my|mine|myself|ich|mir|mich|meine?[mnrs]?|je|moi|mon|mes|yo|mis?|conmigo|eu|meus?|minhas?|io|mio|miei"
+    r"|ik|mij|mijn|나|나[는의를도]|내|내가|저|저[는의를도]|제가)\b|\bj['’]|我|私[はがのもをにと]|[僕俺]|わたし|ผม|ฉัน",
+    re.IGNORECASE,
+)
 
 # A text of more characters that ends with a question says other things too: assistants end most of their answers so.
 _ONLY_ASKS = 160
@@ -153,7 +157,7 @@ class About(NamedTuple):
     def of(cls, question: str, periods: Sequence[tuple[float, float]] = ()) -> About:
         """Return what a question is about."""
         return cls(
-            frozenset(tokens(question)),
+            frozenset(words(question)),
             _FIRST_PERSON.search(question) is not None,
             _REQUEST.search(question) is not None,
             periods,
@@ -212,5 +216,5 @@ class About(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def _hashes(name: str) -> tuple[int, int]:
-    first, second, *_ = [*tokens(name), 0, 0]
+    first, second, *_ = [*words(name), 0, 0]
     return first, second

@@ -19,7 +19,8 @@ import mem0
 PACKAGE = Path(mem0.__file__).parent
 
 VALUES = {
-    *("_version", "exceptions", "filters", "legs", "parts", "text", "times", "traits", "types", "when", "when_words"),
+    *("_version", "exceptions", "filters", "languages", "legs", "parts", "text", "times", "traits", "types"),
+    *("when", "when_words"),
 }
 HEIGHT = {
     **dict.fromkeys(VALUES, 0),

@@ -23,7 +23,8 @@ from mem0.configs.base import validated
 from mem0.embeddings import late
 from mem0.embeddings.base import EmbeddingBase
 from mem0.exceptions import ClosedError, ConfigError, EmbeddingError
-from mem0.text import clean, is_function_word
+from mem0.languages import folded
+from mem0.text import clean, function_words
 from mem0.types import TokenVectors
 from mem0.wire.environment import environment
 
@@ -335,13 +336,19 @@ def _kept(shown: str, encoding: Any, states: NDArray[np.float32], basis: late.Ba
         if word is not None:
             spans[word] = (spans[word][0] if word in spans else start, end)
     words = {word: shown[start:end] for word, (start, end) in spans.items()}
+    grammar = function_words(shown)
     first: dict[str, int] = {}
-    for word, text in words.items():
-        first.setdefault(text.lower(), word)
-    told = {word for text, word in first.items() if any(map(str.isalnum, text))}
-    content = {word for word in told if not is_function_word(words[word])} or told
+    for number, word in words.items():
+        if any(map(str.isalnum, word)):
+            first.setdefault(folded(word), number)
+    content = {number for word, number in first.items() if word not in grammar and not _is_letter(word)}
+    content = content or {*first.values()}
     places = [at for at, word in enumerate(encoding.word_ids) if word in content][: late.MOST_TOKENS]
     return TokenVectors([words[encoding.word_ids[at]] for at in places], basis.small(states[places]))
+
+
+def _is_letter(word: str) -> bool:
+    return len(word) == 1 and word.isascii() and word.isalpha()
 
 
 @lru_cache(maxsize=4)

@@ -111,14 +111,15 @@ def search(
 def _fetched(candidates: Candidates, ranked: ranking.Ranked, explain: bool) -> Verb[MemoryList[MemoryDict]]:
     """Return the best candidates as users get them."""
     found: MemoryList[MemoryDict] = MemoryList((), total=ranked.total)
+    explainer = ranking.Explainer(candidates) if explain else None
     rows: list[Record | None] = yield Fetch(ranked.keys)
     for row, position, score in zip(rows, ranked.positions, ranked.scores, strict=True):
         if row is None:
             continue  # deleted since it was found
         memory = payloads.public(row)
         memory["score"] = score
-        if explain:
-            memory["explain"] = ranking.explanation(candidates, position, row.payload)
+        if explainer is not None:
+            memory["explain"] = explainer.of(position, row.payload)
         found.append(memory)
     return found
 

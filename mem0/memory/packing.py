@@ -13,8 +13,9 @@ from datetime import datetime, timezone
 from typing import NamedTuple
 
 from mem0.exceptions import ValidationError
+from mem0.languages import UNSPACED
 from mem0.memory import inputs
-from mem0.text import UNSPACED, clean, same_text
+from mem0.text import clean, same_text
 from mem0.times import moment
 from mem0.types import Context, MemoryDict, MemoryList
 

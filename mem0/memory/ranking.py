@@ -61,24 +61,41 @@ def rank(candidates: Candidates, limit: int, threshold: float | None) -> Ranked:
     return Ranked(best.tolist(), candidates.pick(best), scores[best].tolist(), count)
 
 
-def explanation(candidates: Candidates, position: int, payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what each leg said about one candidate, and what it weighed.
+class Explainer:
+    """Says of candidates what each leg said about them, and what it weighed.
 
-    ``legs`` has each leg's absolute score, ``None`` where it did not look at this memory; ``found_by``
-    is the leg that contributed most; ``skipped`` says why a leg did not run at all; ``cut`` that the
-    vector stands for only the beginning of a long text.
+    Args:
+        candidates: What the store found.
     """
-    scores: dict[str, float | None] = {}
-    for name, values in candidates.legs.items():
-        value = float(values[position])
-        scores[name] = None if value != value else value
-    weights = legs.COARSE if scores.get("late") is None else legs.FINE
-    alone = {name: values[position : position + 1] for name, values in candidates.legs.items()}
-    shares = {name: float(share[0]) for name, share in legs.shares(alone, weights).items()}
-    best = max(shares, key=shares.__getitem__)
-    return {
-        "legs": scores,
-        "found_by": best if shares[best] > 0 else None,
-        "skipped": dict(candidates.skipped),
-        "cut": bool(own_notes(payload).get("cut")),
-    }
+
+    def __init__(self, candidates: Candidates) -> None:
+        self._candidates = candidates
+        # By set of weights: what each leg adds to each candidate beyond what it adds on average to them and to one more
+        # that has nothing, so that there is an average where there is only one.
+        self._ahead = {
+            compared: {
+                name: share - share.sum() / (len(share) + 1)
+                for name, share in legs.shares(candidates.legs, counts).items()
+            }
+            for compared, counts in ((True, legs.FINE), (False, legs.weights(candidates.legs)))
+        }
+
+    def of(self, position: int, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what there is to say of one candidate.
+
+        ``legs`` has each leg's absolute score, ``None`` where it did not look at this memory; ``found_by`` is the leg
+        that put it furthest ahead of the average candidate; ``skipped`` says why a leg did not run at all; ``cut`` that
+        the vector stands for only the beginning of a long text.
+        """
+        scores: dict[str, float | None] = {}
+        for name, values in self._candidates.legs.items():
+            value = float(values[position])
+            scores[name] = None if value != value else value
+        ahead = {name: float(by[position]) for name, by in self._ahead[scores.get("late") is not None].items()}
+        best = max(ahead, key=ahead.__getitem__)
+        return {
+            "legs": scores,
+            "found_by": best if ahead[best] > 0 else None,
+            "skipped": dict(self._candidates.skipped),
+            "cut": bool(own_notes(payload).get("cut")),
+        }

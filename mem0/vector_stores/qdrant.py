@@ -127,9 +127,12 @@ class Qdrant(VectorStoreBase):
         return self._run(name, calls)
 
     def add_keyword_leg(self, name: str) -> int:
-        """Give a collection that another program made the keyword leg, and return how many memories now have it.
+        """Give a collection that another program, or another version of this library, made the keyword leg.
 
         Nothing else of it changes.  It can be called again after a failure; a server needs Qdrant 1.18.
+
+        Returns:
+            How many memories now have it.
 
         Raises:
             StorageError: The server cannot do it, or there is no such collection.

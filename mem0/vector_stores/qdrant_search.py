@@ -95,7 +95,7 @@ def candidates(name: str, layout: Layout, query: Query) -> Calls[Candidates]:
         skipped["dense"] = UNKNOWN_SCRIPT
     if not layout.has_keyword:
         skipped["keyword"] = (
-            f"collection {name!r} was made without a keyword leg; add_keyword_leg({name!r}) of its store adds it"
+            f"collection {name!r} has no keyword leg of this version; add_keyword_leg({name!r}) of its store adds it"
         )
     rows, wanted = {}, query.limit
     while True:

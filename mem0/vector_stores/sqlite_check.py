@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,11 @@ def _is_as_stored(vector: Any, late: Any, noted: Any, dims: int) -> bool:
     return len(vector) == 4 * dims and checksum(vector, late) == noted
 
 
+def terms(payload: Mapping[str, Any]) -> bytes:
+    """Return what is kept of a memory's text for the keyword leg."""
+    return np.array(text.tokens(str(payload.get("data") or "")), dtype="<u4").tobytes()
+
+
 def inspected(connection: sqlite3.Connection, number: int, dims: int) -> tuple[list[Record], list[Damage]]:
     """Read every row of a collection, and say what is wrong with the file.
 
@@ -76,7 +82,7 @@ def inspected(connection: sqlite3.Connection, number: int, dims: int) -> tuple[l
         (number,),
     )
     for id, stored, *ids, vector, late, noted, words, traits in found:
-        payload = _payload(stored)
+        payload = read_payload(stored)
         if payload is None:
             damage.append(Damage(id, "payload", "its payload is no JSON object"))
             continue
@@ -85,7 +91,7 @@ def inspected(connection: sqlite3.Connection, number: int, dims: int) -> tuple[l
             damage.append(Damage(id, "scope", "its columns name another user, agent or run than its payload"))
         if not _is_as_stored(vector, late, noted, dims) or not _has_direction(vector):
             damage.append(Damage(id, "vector", "its vector, or one of its tokens', is not the one that was stored"))
-        if words != np.array(text.tokens(str(payload.get("data") or "")), dtype="<u4").tobytes():
+        if words != terms(payload):
             damage.append(Damage(id, "tokens", "its search terms are not those of its text"))
         if traits != Traits.of(payload).to_bytes():
             damage.append(Damage(id, "traits", "what is noted of its speaker is not what its payload says"))
@@ -98,7 +104,8 @@ def _has_direction(vector: bytes) -> bool:
     return bool(0 < length < np.inf)
 
 
-def _payload(stored: Any) -> dict[str, Any] | None:
+def read_payload(stored: Any) -> dict[str, Any] | None:
+    """Return a stored payload, or ``None`` where it is damaged."""
     try:
         payload = json.loads(stored)
     except (TypeError, ValueError):

@@ -13,14 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mem0 import text
 from mem0.exceptions import ValidationError
 from mem0.filters import And, Compare, Filter, parse_filters
 from mem0.times import expires_at, said_at
 from mem0.traits import Traits
 from mem0.types import RESERVED_KEYS, SCOPE_KEYS, Change, Embedder, Scope, own_notes
 from mem0.vector_stores.base import checked_vector
-from mem0.vector_stores.sqlite_check import checksum, is_readable
+from mem0.vector_stores.sqlite_check import checksum, is_readable, terms
 from mem0.vector_stores.sqlite_filters import INSERT_ATTRIBUTE, attribute_rows, to_sql
 from mem0.vector_stores.sqlite_index import Row
 from mem0.vector_stores.sqlite_schema import TOMBSTONES_KEPT
@@ -67,7 +66,7 @@ def put_row(connection: sqlite3.Connection, collection: Collection, changed: int
     ours = own_notes(payload)
     traits = Traits.of(payload).to_bytes()
     late = None if change.tokens is None else change.tokens.tobytes()
-    words = np.array(text.tokens(payload.get("data") or ""), dtype="<u4").tobytes()
+    words = terms(payload)
     columns = (
         *(_text(payload, key) for key in SCOPE_KEYS),
         said_at(payload),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
+from collections.abc import Iterable, Iterator
 
 from mem0.storage import Migration
+from mem0.text import TOKENS_VERSION
 from mem0.traits import Traits
-from mem0.vector_stores.sqlite_check import checksum
+from mem0.vector_stores.sqlite_check import checksum, read_payload, terms
 from mem0.vector_stores.sqlite_filters import CREATE_ATTRIBUTES
 
 #: For how many commits the numbers of deleted rows are kept; an image older than that is read anew.
@@ -82,16 +83,8 @@ def _add_traits(connection: sqlite3.Connection) -> None:
     # Rows that are there have no vectors of tokens; the search compares their texts' own vectors instead.
     connection.execute("ALTER TABLE vectors ADD COLUMN traits BLOB")
     connection.execute("ALTER TABLE vectors ADD COLUMN late BLOB")
-    _note_traits(connection)
-
-
-def _note_traits(connection: sqlite3.Connection) -> None:
-    connection.create_function(
-        "mem0_traits", 1, lambda payload: Traits.of(json.loads(payload)).to_bytes(), deterministic=True
-    )
-    connection.execute(
-        "UPDATE vectors SET traits = (SELECT mem0_traits(m.payload) FROM memories m WHERE m.seq = vectors.seq)"
-    )
+    # What they are is noted below, by the rules of today; of a memory that cannot be read, nothing.
+    connection.execute("UPDATE vectors SET traits = ?", (Traits().to_bytes(),))
 
 
 def _extend_checksums(connection: sqlite3.Connection) -> None:
@@ -103,10 +96,24 @@ def _extend_checksums(connection: sqlite3.Connection) -> None:
     )
 
 
+def _renew_terms(connection: sqlite3.Connection) -> None:
+    rows = connection.execute("SELECT seq, payload FROM memories")
+    connection.executemany("UPDATE vectors SET tokens = ?, traits = ? WHERE seq = ?", _renewed(rows))
+    connection.execute("UPDATE collections SET tokens_version = ?", (TOKENS_VERSION,))
+
+
+def _renewed(rows: Iterable[tuple[int, str]]) -> Iterator[tuple[bytes, bytes, int]]:
+    # A memory that cannot be read keeps what it has; `check` names it.
+    for seq, stored in rows:
+        payload = read_payload(stored)
+        if payload is not None:
+            yield terms(payload), Traits.of(payload).to_bytes(), seq
+
+
 MIGRATIONS = (
     Migration("collections, memories, vectors, attributes", _create),
     Migration("checksums of vectors", _add_checksums),
     Migration("traits of texts, and vectors of their tokens", _add_traits),
-    Migration("questions, rules and preferences among the traits", _note_traits),
     Migration("checksums of the vectors of tokens too", _extend_checksums),
+    Migration("search terms without accents, parts of words; questions, rules and preferences", _renew_terms),
 )

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mem0 import legs as weighed
-from mem0.text import Question, tokens
+from mem0 import text
+from mem0.text import Question
 from mem0.traits import About, Noted
 from mem0.types import Scope, TokenVectors
 
@@ -289,7 +290,7 @@ def _term_of(word: str) -> int:
     """Return the search term of a word, or of a piece of one, 0 where it has none; single letters are no words."""
     if len(word) == 1 and word.isascii() and not word.isdigit():
         return 0
-    return next(iter(tokens(word)), 0)
+    return next(iter(text.words(word)), 0)
 
 
 def _starts(ends: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -17,6 +17,7 @@ from plain_store import PlainStore
 from mem0 import AsyncMemory, CheckReport, ConfigError, EmbeddingError, Memory, StorageCorruptError, ValidationError
 from mem0.memory.checking import HARMLESS
 from mem0.testing import DeterministicEmbedding
+from mem0.text import TOKENS_VERSION
 from mem0.types import HistoryRow
 from mem0.vector_stores.base import VectorStoreBase
 
@@ -217,6 +218,28 @@ def test_a_file_whose_checksums_are_of_vectors_alone_is_given_those_of_their_tok
         connection.execute("DELETE FROM mem0_migrations WHERE component = 'store' AND number > 3")
     with Memory(path=path) as m:
         assert [(finding.kind, finding.memory_id) for finding in m.check().findings] == [("vector", damage)]
+
+
+def test_an_older_file_is_searched_by_the_terms_of_today(path: Path) -> None:
+    with opened(path) as m:
+        filled(m)
+        honey = m.add("Jörg: Ich habe elf Kilo Lindenblütenhonig", user_id="u")[0]["id"]
+    damaged(
+        path,
+        ("UPDATE vectors SET tokens = x'00000000', traits = zeroblob(9)", ()),
+        ("UPDATE collections SET tokens_version = 1", ()),
+        ("UPDATE memories SET payload = 'x' WHERE seq = 1", ()),
+        ("DELETE FROM mem0_migrations WHERE component = 'store' AND number > 3", ()),
+    )
+    with opened(path) as m:
+        found = m.search("Wie viel Honig hat Jorg?", user_id="u", explain=True)
+        assert found[0]["id"] == honey
+        assert found[0]["explain"]["legs"]["keyword"] > 0
+        assert found[0]["explain"]["legs"]["speaker"] == 1
+        # A row that cannot be read is no reason not to open the file.
+        assert {finding.kind for finding in m.check().findings} == {"payload"}
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT tokens_version FROM collections").fetchall() == [(TOKENS_VERSION,)]
 
 
 # -- rebuilding -------------------------------------------------------------------------------------

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from mem0 import Memory
+from mem0.memory.ranking import rank
+from mem0.vector_stores.base import Candidates
 
 CASES = [
     (["A big dog barked", "The dog ran", "My dog sleeps", "No dog today", "Dog"], "dog", "Dog", 1),
@@ -65,3 +68,11 @@ def test_an_answer_is_found_by_the_question_before_it() -> None:
             m.add(f"Something else entirely, number {number}", user_id="u", timestamp=1_000_000 + number)
         found = [row["memory"] for row in m.search("flight to Tokyo", user_id="u", limit=2)]
         assert found == ["How long was the flight to Tokyo?", "Eleven hours and a bit"]
+
+
+def test_where_words_decide_alone_a_neighbour_counts_half() -> None:
+    legs = {"keyword": np.array([0.4, 0.1]), "near_keyword": np.array([0.1, 0.6])}
+    heard = Candidates(["itself", "beside"], {**legs, "dense": np.array([0.2, 0.2])})
+    alone = Candidates(["itself", "beside"], {**legs, "dense": np.array([np.nan, np.nan])})
+    assert rank(heard, 2, None).keys == ["beside", "itself"]
+    assert rank(alone, 2, None).keys == ["itself", "beside"]

@@ -311,6 +311,24 @@ def test_a_score_does_not_depend_on_the_other_memories_of_the_scope() -> None:
     assert after == pytest.approx(before, abs=0.02)
 
 
+def test_a_keyword_leg_of_an_older_version_is_made_anew() -> None:
+    client = QdrantClient(":memory:")
+    client.create_collection(
+        "c",
+        vectors_config=models.VectorParams(size=2, distance=models.Distance.COSINE),
+        sparse_vectors_config={"mem0_keyword_v1": models.SparseVectorParams(modifier=models.Modifier.IDF)},
+    )
+    old = models.SparseVector(indices=[1], values=[1.0])
+    vector = {"": [1.0, 0.0], "mem0_keyword_v1": old}
+    client.upsert("c", [models.PointStruct(id=row_id(0), vector=vector, payload=payload_of("Lindenblütenhonig"))])
+    with Qdrant(client=client) as store:
+        query = Query(Scope("alice"), "Was für Honig ist es?", array([1.0, 0.0]), 10)
+        assert "add_keyword_leg" in store.candidates("c", query).skipped["keyword"]
+        assert store.add_keyword_leg("c") == 1
+        assert keyword_scores(store, query.text, query.scope)["Lindenblütenhonig"] > 0
+    client.close()
+
+
 def test_a_row_without_a_sparse_vector_is_no_row_without_the_words() -> None:
     client = QdrantClient(":memory:")
     with Qdrant(client=client) as store:
