@@ -40,23 +40,24 @@ COARSE: Mapping[str, float] = {
     "standing": 0.4,
 }
 
+#: The same where nothing but words can be compared, as where the embedder does not know a script: beside so few other
+#: legs, neighbours would count as much as the memory itself.
+WORDS_ALONE: Mapping[str, float] = {**COARSE, "near_keyword": 0.4}
+
 #: The legs that look at a memory itself, from 0 where it has nothing in common with the question to 1 where it is the
 #: same text; their mean is the score.
 OWN = ("dense", "keyword")
 
-#: The same where nothing but words can be compared, as where the embedder does not know a script: beside so few other
-#: legs, neighbours would count as much as the memory itself.
-WORDS_ALONE: Mapping[str, float] = {**COARSE, "near_keyword": 0.4}
+# Those that tell of circumstances, and not how well a text fits.
+_CIRCUMSTANCES = ("speaker", "time", "asks", "standing")
 
 # More than any sum of COARSE.
 _BEHIND = 10
 
 
 def weights(legs: Mapping[str, Floats]) -> Mapping[str, float]:
-    """Return what each leg counts where memories are not compared word by word."""
-    import numpy as np
-
-    return COARSE if "dense" in legs and not np.isnan(legs["dense"]).all() else WORDS_ALONE
+    """Return what each leg counts, given which of them ran."""
+    return FINE if _ran(legs, "late") else COARSE if _ran(legs, "dense") else WORDS_ALONE
 
 
 def shares(legs: Mapping[str, Floats], counts: Mapping[str, float]) -> dict[str, Floats]:
@@ -83,8 +84,20 @@ def order(legs: Mapping[str, Floats], count: int) -> Floats:
     """
     import numpy as np
 
-    coarse = total(legs, weights(legs), count)
-    compared = ~np.isnan(legs["late"]) if "late" in legs else np.zeros(count, dtype=bool)
-    if not compared.any():
-        return coarse
-    return np.where(compared, total(legs, FINE, count), coarse - _BEHIND)
+    counts = weights(legs)
+    found = total(legs, counts, count)
+    if counts is not FINE:
+        return found
+    return np.where(np.isnan(legs["late"]), total(legs, COARSE, count) - _BEHIND, found)
+
+
+def relevance(legs: Mapping[str, Floats], counts: Mapping[str, float], count: int) -> Floats:
+    """Return how well each memory fits, as a share of what it could at most; circumstances may bring it above 1."""
+    possible = sum(weight for name, weight in counts.items() if name not in _CIRCUMSTANCES and _ran(legs, name))
+    return total(legs, counts, count) / (possible or 1)
+
+
+def _ran(legs: Mapping[str, Floats], name: str) -> bool:
+    import numpy as np
+
+    return name in legs and not bool(np.isnan(legs[name]).all())

@@ -339,12 +339,15 @@ class MemoryList(list[Item]):
         rejected: What an LLM returned that could not be used, each with the reason.
         rerank_error: Why a search could not be reranked, and stands in the order without; ``None`` where it could,
             or was not to be.
+        dropped: With ``explain=True``, what would be in the result of a search without its threshold: dicts with
+            ``id``, ``memory``, ``score`` and the ``reason``.
     """
 
     total: int
     usage: Usage
     rejected: list[dict[str, Any]]
     rerank_error: RerankError | None
+    dropped: list[dict[str, Any]]
 
     def __init__(
         self, items: Iterable[Item] = (), *, total: int | None = None, rejected: Iterable[dict[str, Any]] = ()
@@ -354,6 +357,7 @@ class MemoryList(list[Item]):
         self.usage = Usage()
         self.rejected = list(rejected)
         self.rerank_error = None
+        self.dropped = []
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):

@@ -6,6 +6,7 @@
     python benchmarks/retrieval/run.py --without late,dense FILE   # again without these
     python benchmarks/retrieval/run.py --compare '{"embedder": {"provider": "onnx", "config": {"late_interaction":
         false}}}' FILE                                             # again with another configuration
+    python benchmarks/retrieval/run.py --auto FILE                 # again with threshold="auto"
     python benchmarks/retrieval/run.py --against mem0ai FILE       # again with mem0ai
 
 The recall of a question is the share of its evidence turns among the first K results, MRR one divided by the place of
@@ -28,13 +29,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from conversations import Conversation, read_all, texts_of
+from conversations import UNANSWERABLE, Conversation, Question, read_all, texts_of
 from scoring import BUDGETS, CUTS, Answer, Asked, compared, scored, table
 
 from mem0 import Memory
 from mem0 import legs as weighed
 from mem0.embeddings.onnx import BUNDLED_MODEL, OnnxEmbedding
 from mem0.memory.packing import estimated_tokens
+from mem0.memory.threshold import Threshold
 from mem0.testing import FrozenClock
 
 HERE = Path(__file__).resolve().parent
@@ -44,6 +46,8 @@ from _libraries import FreeLLM  # noqa: E402 - it lies beside this folder
 from overhead import MEM0AI, Runner, mem0ai_python  # noqa: E402
 
 LEGS = {**weighed.FINE, **weighed.COARSE}
+
+OFF_TOPIC = (HERE / "data" / "off_topic.txt").read_text("utf-8").splitlines()
 
 #: What is measured unless told otherwise, whatever keys the environment holds.
 DEFAULTS = {"embedder": {"provider": "onnx"}}
@@ -83,18 +87,27 @@ class Filled:
     def __exit__(self, *_: object) -> None:
         self.memory.close()
 
-    def asked(self) -> list[Asked]:
+    def asked(self, threshold: Threshold = None) -> list[Asked]:
         """Ask every question."""
-        return scores(self.conversations, self._answers())
+        return scores(self.conversations, self._answers(threshold))
 
-    def _answers(self) -> Iterator[Answer]:
+    def silent(self, questions: Sequence[tuple[Conversation, Sequence[Question]]]) -> float:
+        """Return for how large a share of questions nothing is convincing in some conversations."""
+        found = []
+        for conversation, some in questions:
+            for question in some:
+                self.clock.set(question.asked)
+                found.append(self.memory.search(question.text, user_id=conversation.id, limit=1, threshold="auto"))
+        return sum(not rows for rows in found) / len(found)
+
+    def _answers(self, threshold: Threshold) -> Iterator[Answer]:
         for conversation in self.conversations:
             user = conversation.id
             self.memory.search("what is known?", user_id=user)  # reads the conversation into memory
             for question in conversation.questions:
                 self.clock.set(question.asked)
                 started = time.process_time()
-                found = self.memory.search(question.text, user_id=user, limit=max(CUTS))
+                found = self.memory.search(question.text, user_id=user, limit=max(CUTS), threshold=threshold)
                 took = 1000 * (time.process_time() - started)
                 packed = [
                     self.memory.context(question.text, user_id=user, max_tokens=budget).memories
@@ -152,6 +165,20 @@ def leg_names(text: str) -> list[str]:
     return names
 
 
+def answerability(filled: Filled, conversations: Sequence[Conversation]) -> Iterator[str]:
+    """Yield how often ``threshold="auto"`` finds nothing, for questions with and without an answer."""
+    own = [(one, [each for each in one.questions if each.category not in UNANSWERABLE]) for one in conversations]
+    others = [(one, [each for other, some in own if other is not one for each in some]) for one in conversations]
+    general = [Question(text, frozenset(), "", conversations[0].questions[0].asked) for text in OFF_TOPIC]
+    for name, questions in (
+        ("its own questions", own),
+        ("other conversations'", others),
+        ("off-topic", [(one, general) for one in conversations]),
+    ):
+        if any(some for _, some in questions):
+            yield f"  nothing found for {name:<22} {filled.silent(questions):.3f}"
+
+
 def measured(paths: Sequence[Path], options: argparse.Namespace) -> None:
     """Print what is found in some files."""
     conversations = read_all(paths, options.together)
@@ -163,6 +190,9 @@ def measured(paths: Sequence[Path], options: argparse.Namespace) -> None:
         print(f"\n{' + '.join(path.name for path in paths)}: {count} turns, {took:.1f} ms CPU an add")
         found = filled.asked()
         print(*table(found), sep="\n")
+        if options.auto:
+            print(compared('with threshold="auto"', found, filled.asked("auto")))
+            print(*answerability(filled, conversations), sep="\n")
         for legs in [*options.without, *([name] for name in LEGS if options.ablate)]:
             with without(*legs):
                 print(compared(f"without {','.join(legs)}", found, filled.asked()))
@@ -191,6 +221,7 @@ def main() -> None:
     parser.add_argument(
         "--without", type=leg_names, action="append", default=[], metavar="LEG,...", help="again without these legs"
     )
+    parser.add_argument("--auto", action="store_true", help='again with threshold="auto"')
     parser.add_argument("--no-context", action="store_true", help="pack nothing, which takes a quarter of the time")
     parser.add_argument("--against", choices=["mem0ai"], help="again with mem0ai, in an environment of its own")
     options = parser.parse_args()

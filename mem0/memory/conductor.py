@@ -40,6 +40,7 @@ from mem0.memory.operations import (
     Reset,
     Verb,
 )
+from mem0.memory.threshold import Threshold, below
 from mem0.text import clean
 from mem0.types import (
     Change,
@@ -68,7 +69,7 @@ def search(
     reading: inputs.Reading,
     *,
     limit: int,
-    threshold: float | None,
+    threshold: Threshold,
     explain: bool,
     periods: Sequence[tuple[float, float]],
     alive_at: float | None,
@@ -93,7 +94,9 @@ def search(
     )
     failed = None
     if reranks:
-        found = yield from _fetched(candidates, ranking.rank(candidates, wide, None), explain)
+        # What a number cuts is the reranker's score, which is not there yet.
+        before = None if isinstance(threshold, float) else threshold
+        found = yield from _fetched(candidates, ranking.rank(candidates, wide, before), explain)
         if not found:
             return found
         answer: Reranked = yield Rerank(question, [memory["memory"] for memory in found])
@@ -121,11 +124,18 @@ def _fetched(candidates: Candidates, ranked: ranking.Ranked, explain: bool) -> V
         if explainer is not None:
             memory["explain"] = explainer.of(position, row.payload)
         found.append(memory)
+    if explain and ranked.left_out:
+        left: list[Record | None] = yield Fetch([one.key for one in ranked.left_out])
+        found.dropped = [
+            {"id": row.id, "memory": row.payload.get("data"), "score": one.score, "reason": one.reason}
+            for row, one in zip(left, ranked.left_out, strict=True)
+            if row is not None
+        ]
     return found
 
 
 def _reranked(
-    found: MemoryList[MemoryDict], scores: Sequence[float], limit: int, threshold: float | None, explain: bool
+    found: MemoryList[MemoryDict], scores: Sequence[float], limit: int, threshold: Threshold, explain: bool
 ) -> MemoryList[MemoryDict]:
     """Return memories by the reranker's score, which becomes theirs; equal ones stay in rank order."""
     for memory, score in zip(found, scores, strict=True):
@@ -133,8 +143,22 @@ def _reranked(
         if explain:
             memory["explain"]["rerank"] = score
     best = sorted(found, key=lambda memory: -memory["score"])
-    kept = [memory for memory in best if threshold is None or memory["score"] >= threshold]
-    return MemoryList(kept[:limit], total=found.total)
+    result = MemoryList(best[:limit], total=found.total)
+    result.dropped = found.dropped
+    if isinstance(threshold, float):
+        result[:] = [memory for memory in best if memory["score"] >= threshold][:limit]
+        if explain:
+            result.dropped = [
+                {
+                    "id": one["id"],
+                    "memory": one["memory"],
+                    "score": one["score"],
+                    "reason": below(one["score"], threshold),
+                }
+                for one in best[:limit]
+                if one["score"] < threshold
+            ]
+    return result
 
 
 def context(

@@ -23,6 +23,7 @@ from mem0.memory.base import MemoryBase
 from mem0.memory.operations import Parts, Verb
 from mem0.memory.packing import estimated_tokens
 from mem0.memory.telemetry import TelemetryBase, chosen
+from mem0.memory.threshold import Threshold
 from mem0.rerankers.base import RerankerBase
 from mem0.text import quoted
 from mem0.times import Moment, expiration, iso, moment
@@ -272,7 +273,7 @@ class MemoryCore(MemoryBase):
         limit: int,
         filters: Mapping[str, Any] | None,
         top_k: int | None,
-        threshold: float | None,
+        threshold: Threshold,
         rerank: bool | None,
         explain: bool,
         show_expired: bool,
@@ -300,7 +301,7 @@ class MemoryCore(MemoryBase):
         max_tokens: int,
         limit: int,
         filters: Mapping[str, Any] | None,
-        threshold: float | None,
+        threshold: Threshold,
         count_tokens: Callable[[str], int] | None,
         show_expired: bool,
         rerank: bool | None,

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from mem0.exceptions import FilterError, ValidationError
 from mem0.filters import GROUPS, parse_filters
+from mem0.memory.threshold import Threshold
 from mem0.text import clean, quoted
 from mem0.types import RESERVED_KEYS, SCOPE_KEYS, Scope
 
@@ -259,12 +260,17 @@ def counter_of(value: object, default: Callable[[str], int]) -> Callable[[str], 
     return value
 
 
-def threshold_of(value: object) -> float | None:
-    """Return a lower bound of the score, 0-1, or ``None``."""
+def threshold_of(value: object) -> Threshold:
+    """Return a lower bound of the score, 0-1, ``"auto"``, or ``None``."""
     if value is None:
         return None
+    if isinstance(value, str) and value == "auto":
+        return "auto"
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        raise ValidationError(f"threshold={quoted(value)}: expected a number from 0 to 1, the range of score")
+        raise ValidationError(
+            f"threshold={quoted(value)}: expected a number from 0 to 1, the range of score, or 'auto', which returns "
+            "nothing where nothing is convincing"
+        )
     return float(value)
 
 

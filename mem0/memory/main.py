@@ -11,6 +11,7 @@ from mem0.memory.assembly import check_reranker_blocks
 from mem0.memory.core import MemoryCore
 from mem0.memory.operations import in_thread
 from mem0.memory.runners import run, run_async
+from mem0.memory.threshold import Threshold
 from mem0.parts import is_coroutine_function
 from mem0.times import Moment
 from mem0.types import (
@@ -146,7 +147,7 @@ class Memory(MemoryCore):
         filters: Mapping[str, Any] | None = None,
         *,
         top_k: int | None = None,
-        threshold: float | None = None,
+        threshold: Threshold = None,
         rerank: bool | None = None,
         explain: bool = False,
         show_expired: bool = False,
@@ -161,10 +162,12 @@ class Memory(MemoryCore):
             limit: How many at most; default 100.
             filters: Further conditions, in the filter language; scope ids may stand here too.
             top_k: Another name of ``limit``.
-            threshold: The least ``score``; default: nothing is cut.
+            threshold: The least ``score``; or ``"auto"``: nothing where no memory is convincing, else those nearly as
+                convincing as the best.  Default: nothing is cut.
             rerank: Whether the reranker has the last word on order and score; ``True`` is refused without one.
                 Default: whether there is one.
-            explain: Add ``explain`` to each memory: every leg's score, why a leg did not run, and the reranker's score.
+            explain: Add ``explain`` to each memory: every leg's score, why a leg did not run, and the reranker's score;
+                and to the result ``.dropped``: what the threshold left out, and why.
             show_expired: Include expired memories.
 
         Returns:
@@ -197,7 +200,7 @@ class Memory(MemoryCore):
         max_tokens: int = 1000,
         limit: int = 100,
         filters: Mapping[str, Any] | None = None,
-        threshold: float | None = None,
+        threshold: Threshold = None,
         count_tokens: Callable[[str], int] | None = None,
         show_expired: bool = False,
         rerank: bool | None = None,
@@ -215,7 +218,8 @@ class Memory(MemoryCore):
             max_tokens: How many tokens the text has at most.
             limit: How many memories the search finds at most, of which those that fit are taken.
             filters: Further conditions, in the filter language; scope ids may stand here too.
-            threshold: The least ``score``; default: nothing is cut.
+            threshold: The least ``score``; or ``"auto"``: nothing where no memory is convincing, else those nearly as
+                convincing as the best.  Default: nothing is cut.
             count_tokens: Returns how many tokens a text has; what it raises leaves the call as it is.  Default: an
                 estimate, :func:`~mem0.memory.packing.estimated_tokens`.
             show_expired: Include expired memories.
@@ -447,7 +451,7 @@ class AsyncMemory(MemoryCore):
         filters: Mapping[str, Any] | None = None,
         *,
         top_k: int | None = None,
-        threshold: float | None = None,
+        threshold: Threshold = None,
         rerank: bool | None = None,
         explain: bool = False,
         show_expired: bool = False,
@@ -469,7 +473,7 @@ class AsyncMemory(MemoryCore):
         max_tokens: int = 1000,
         limit: int = 100,
         filters: Mapping[str, Any] | None = None,
-        threshold: float | None = None,
+        threshold: Threshold = None,
         count_tokens: Callable[[str], int] | None = None,
         show_expired: bool = False,
         rerank: bool | None = None,

@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mem0 import legs
+from mem0.memory.threshold import Threshold, cut
 from mem0.types import own_notes
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from mem0.vector_stores.base import Candidates
 
 
@@ -20,15 +24,31 @@ class Ranked(NamedTuple):
         keys: Their keys, in the same order.
         scores: Their absolute scores, 0-1, in the same order.
         total: How many candidates there were.
+        left_out: Those that would be among them without the threshold.
     """
 
     positions: list[int]
     keys: list[Any]
     scores: list[float]
     total: int
+    left_out: list[LeftOut]
 
 
-def rank(candidates: Candidates, limit: int, threshold: float | None) -> Ranked:
+class LeftOut(NamedTuple):
+    """A candidate that a threshold leaves out.
+
+    Attributes:
+        key: Its key.
+        score: Its score.
+        reason: Why it is left out.
+    """
+
+    key: Any
+    score: float
+    reason: str
+
+
+def rank(candidates: Candidates, limit: int, threshold: Threshold) -> Ranked:
     """Order candidates by the weighted sum of their legs.
 
     The order may use what it likes, neighbours among it; the score is the mean of the memory's own
@@ -38,27 +58,38 @@ def rank(candidates: Candidates, limit: int, threshold: float | None) -> Ranked:
     Args:
         candidates: What the store found.
         limit: How many to return.
-        threshold: The least score; applied before the limit.
+        threshold: What leaves some out; applied before the limit.
     """
     import numpy as np
 
     count = len(candidates.keys)
     if not count:
-        return Ranked([], [], [], 0)
+        return Ranked([], [], [], 0, [])
     order = legs.order(candidates.legs, count)
     own = np.stack([candidates.legs[name] for name in legs.OWN if name in candidates.legs])
     silent = np.isnan(own)
     said = (len(own) - silent.sum(axis=0)).clip(1)
     scores = (np.fmax(own, 0).sum(axis=0) / said).clip(0, 1).astype(np.float32)
-    allowed = np.arange(count) if threshold is None else np.flatnonzero(scores >= threshold)
-    # Equal ones: the later a row was inserted, the further ahead it stands, whatever the limit.
+    kept, why = cut(candidates, scores, threshold)
+    best = _best(order, np.flatnonzero(kept), limit)
+    missed = [] if kept.all() else [at for at in _best(order, np.arange(count), limit) if not kept[at]]
+    left_out = [
+        LeftOut(key, float(scores[at]), why(at))
+        for key, at in zip(candidates.pick(np.array(missed, dtype=np.int64)), missed, strict=True)
+    ]
+    return Ranked(best.tolist(), candidates.pick(best), scores[best].tolist(), count, left_out)
+
+
+def _best(order: NDArray[np.float32], allowed: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
+    """Return the best of some candidates; equal ones: the later inserted, the further ahead, whatever the limit."""
+    import numpy as np
+
     if limit < len(allowed):
         weights = order[allowed]
         least = np.partition(weights, -limit)[-limit]
         better = allowed[weights > least]
         allowed = np.concatenate((better, allowed[weights == least][len(better) - limit :]))
-    best = allowed[np.lexsort((-allowed, -order[allowed]))]
-    return Ranked(best.tolist(), candidates.pick(best), scores[best].tolist(), count)
+    return allowed[np.lexsort((-allowed, -order[allowed]))]
 
 
 class Explainer:
@@ -70,14 +101,11 @@ class Explainer:
 
     def __init__(self, candidates: Candidates) -> None:
         self._candidates = candidates
-        # By set of weights: what each leg adds to each candidate beyond what it adds on average to them and to one more
-        # that has nothing, so that there is an average where there is only one.
+        # What each leg adds to each candidate beyond what it adds on average to them, and to one more that has nothing,
+        # so that there is an average where there is only one.
         self._ahead = {
-            compared: {
-                name: share - share.sum() / (len(share) + 1)
-                for name, share in legs.shares(candidates.legs, counts).items()
-            }
-            for compared, counts in ((True, legs.FINE), (False, legs.weights(candidates.legs)))
+            name: share - share.sum() / (len(share) + 1)
+            for name, share in legs.shares(candidates.legs, legs.weights(candidates.legs)).items()
         }
 
     def of(self, position: int, payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,7 +119,7 @@ class Explainer:
         for name, values in self._candidates.legs.items():
             value = float(values[position])
             scores[name] = None if value != value else value
-        ahead = {name: float(by[position]) for name, by in self._ahead[scores.get("late") is not None].items()}
+        ahead = {name: float(by[position]) for name, by in self._ahead.items()}
         best = max(ahead, key=ahead.__getitem__)
         return {
             "legs": scores,
