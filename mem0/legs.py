@@ -24,6 +24,7 @@ FINE: Mapping[str, float] = {
     "time": 0.35,
     "asks": -0.1,
     "standing": 0.2,
+    "recency": 0.35,
 }
 
 #: The same where they are not: it chooses whom to compare word by word, and orders everything where an embedder
@@ -38,6 +39,7 @@ COARSE: Mapping[str, float] = {
     "time": 0.7,
     "asks": -0.2,
     "standing": 0.4,
+    "recency": 0.7,
 }
 
 #: The same where nothing but words can be compared, as where the embedder does not know a script: beside so few other
@@ -49,7 +51,7 @@ WORDS_ALONE: Mapping[str, float] = {**COARSE, "near_keyword": 0.4}
 OWN = ("dense", "keyword")
 
 # Those that tell of circumstances, and not how well a text fits.
-_CIRCUMSTANCES = ("speaker", "time", "asks", "standing")
+_CIRCUMSTANCES = ("speaker", "time", "asks", "standing", "recency")
 
 # More than any sum of COARSE.
 _BEHIND = 10
@@ -57,7 +59,7 @@ _BEHIND = 10
 
 def weights(legs: Mapping[str, Floats]) -> Mapping[str, float]:
     """Return what each leg counts, given which of them ran."""
-    return FINE if _ran(legs, "late") else COARSE if _ran(legs, "dense") else WORDS_ALONE
+    return FINE if ran(legs, "late") else COARSE if ran(legs, "dense") else WORDS_ALONE
 
 
 def shares(legs: Mapping[str, Floats], counts: Mapping[str, float]) -> dict[str, Floats]:
@@ -92,12 +94,13 @@ def order(legs: Mapping[str, Floats], count: int) -> Floats:
 
 
 def relevance(legs: Mapping[str, Floats], counts: Mapping[str, float], count: int) -> Floats:
-    """Return how well each memory fits, as a share of what it could at most; circumstances may bring it above 1."""
-    possible = sum(weight for name, weight in counts.items() if name not in _CIRCUMSTANCES and _ran(legs, name))
-    return total(legs, counts, count) / (possible or 1)
+    """Return how well the text of each memory fits, as a share of what it could at most, whoever said it and when."""
+    texts = {name: weight for name, weight in counts.items() if name not in _CIRCUMSTANCES and ran(legs, name)}
+    return total(legs, texts, count) / (sum(texts.values()) or 1)
 
 
-def _ran(legs: Mapping[str, Floats], name: str) -> bool:
+def ran(legs: Mapping[str, Floats], name: str) -> bool:
+    """Tell whether a leg has something to say about any memory."""
     import numpy as np
 
     return name in legs and not bool(np.isnan(legs[name]).all())

@@ -138,6 +138,18 @@ class Noted(NamedTuple):
         )
 
 
+class Fading(NamedTuple):
+    """How what was said loses weight with time.
+
+    Attributes:
+        now: From when ages are counted, in Unix seconds.
+        half_life: At which age half of it is left, in seconds.
+    """
+
+    now: float
+    half_life: float
+
+
 class About(NamedTuple):
     """Whom and which time a question is about, and whether it asks for work to be done.
 
@@ -146,30 +158,34 @@ class About(NamedTuple):
         first_person: Whether it is about whoever asks.
         request: Whether it asks for a piece of work or for advice.
         periods: The periods it speaks of, as half-open spans of Unix seconds.
+        fading: How what was said loses weight with time, if it does.
     """
 
     terms: frozenset[int]
     first_person: bool
     request: bool
-    periods: Sequence[tuple[float, float]]
+    periods: Sequence[tuple[float, float]] = ()
+    fading: Fading | None = None
 
     @classmethod
-    def of(cls, question: str, periods: Sequence[tuple[float, float]] = ()) -> About:
+    def of(cls, question: str, periods: Sequence[tuple[float, float]] = (), fading: Fading | None = None) -> About:
         """Return what a question is about."""
         return cls(
             frozenset(words(question)),
             _FIRST_PERSON.search(question) is not None,
             _REQUEST.search(question) is not None,
             periods,
+            fading,
         )
 
     def legs(self, noted: Noted) -> dict[str, Floats]:
-        """Return what the traits of some memories say of each, 0 or 1, by leg; without those that do not apply."""
+        """Return what the traits of some memories say of each, 0 to 1, by leg; without those that do not apply."""
         legs: Mapping[str, Callable[[Noted], Floats | None]] = {
             "speaker": self._speaker,
             "time": self._time,
             "asks": self._asks,
             "standing": self._standing,
+            "recency": self._recency,
         }
         found = {name: leg(noted) for name, leg in legs.items()}
         return {name: values for name, values in found.items() if values is not None}
@@ -211,6 +227,16 @@ class About(NamedTuple):
         if not self.request:
             return None
         leg: Floats = (noted.flags & _STANDS != 0).astype(np.float32)
+        return leg
+
+    def _recency(self, noted: Noted) -> Floats | None:
+        """Return how much is left of each: 1 of what was said now, or is to come; one half after a half-life."""
+        import numpy as np
+
+        if self.fading is None:
+            return None
+        age = np.maximum(self.fading.now - noted.created, 0)
+        leg: Floats = np.exp2(-age / self.fading.half_life).astype(np.float32)
         return leg
 
 

@@ -47,24 +47,6 @@ _OTHER_WORDS = re.compile(
     r"(?<=[\w,] )Morgen\b|\b(?:[Tt]his|[Pp]ast) may\b|(?<=[0-9] )may(?= (?:be|not|have|also|need|take|get)\b)"
 )
 
-# -- what is asked -------------------------------------------------------------------------------------------------
-
-# "When" is also a conjunction ("what did I eat when I was in Rome?"): it asks before a verb, after one of
-# knowing or saying, alone, and as the first word of a question without a comma.
-_ASKS = re.compile(
-    r"\bwhen(?:'s|’s| (?:did|do|does|is|was|were|are|am|will|would|has|have|had|can|could|should|shall|might|exactly|"
-    r"precisely|approximately|roughly)\b| ?[?]| ?$)"
-    r"|\b(?:since|know|remember|recall|tell me|told you|say|said|mention|mentioned|idea|sure|exactly) when\b"
-    r"|^when [^,?]*[?]$"
-    r"|\b(?:what|which)(?: exact| specific| calendar)? (?:date|day|week|weekend|month|year|season)s?\b"
-    r"|\bwhat(?:'s|’s| is| was| were)(?: the)?(?: exact| specific)? (?:date|day|month|year)s?\b"
-    r"|\bhow long (?:ago|since|has it been)\b|\bhow many (?:days|weeks|months|years) (?:ago|since|have passed|has it)\b"
-    r"|\bwann\b|\bwelche[nmrs]? (?:tag|datum|woche|wochenende|monat|jahr|jahreszeit)\b|\bwie lange (?:ist|ist das|war) "
-    r"(?:es |das )?her\b|\bvor wie ?vielen (?:tagen|wochen|monaten|jahren)\b|\bwie lange her\b"
-    r"|什么时候|什麼時候|啥时候|何时|何時|什么时间|什么日期|哪[一]?[天日年月周]|哪个(?:月|星期|季节)|多久(?:以前|之前|前)|"
-    r"几月|幾月|几号|幾號"
-)
-
 
 class Span(NamedTuple):
     """A period, in Unix seconds (UTC).
@@ -76,18 +58,6 @@ class Span(NamedTuple):
 
     start: float
     end: float
-
-
-class Asked(NamedTuple):
-    """What a question has to do with time.
-
-    Attributes:
-        periods: The periods it speaks of.
-        when: Whether it asks for a time.
-    """
-
-    periods: list[Span]
-    when: bool
 
 
 def periods(text: str, said: datetime) -> list[Span]:
@@ -107,16 +77,6 @@ def periods(text: str, said: datetime) -> list[Span]:
         if len(found) == _MOST_PERIODS:
             break
     return list(found)
-
-
-def asked(question: str, now: datetime) -> Asked:
-    """Return the periods a question speaks of, and whether it asks for one.
-
-    Args:
-        question: The question, read as :func:`periods` reads a text.
-        now: When it is asked.
-    """
-    return Asked(periods(question, now), _ASKS.search(" ".join(_plain(question).lower().split())) is not None)
 
 
 # -- the calendar: from which day to before which, as ordinals -----------------------------------------------------

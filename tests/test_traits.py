@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mem0.traits import About, Noted, Traits
+from mem0.traits import About, Fading, Noted, Traits
 
 
 def of(text: str, role: str = "user", **payload: Any) -> Traits:
@@ -54,6 +54,17 @@ class TestTime:
 
     def test_without_one_it_does_not_apply(self) -> None:
         assert "time" not in legs("?", Traits())
+
+
+class TestRecency:
+    @pytest.mark.parametrize(("age", "left"), [(0, 1.0), (-5, 1.0), (10, 0.5), (20, 0.25), (1e12, 0.0)])
+    def test_half_of_it_after_each_half_life(self, age: float, left: float) -> None:
+        noted = Noted.of([Traits()], [100.0 - age])
+        found = About.of("?", fading=Fading(100.0, 10.0)).legs(noted)
+        assert found["recency"].tolist() == pytest.approx([left])
+
+    def test_unless_asked_for_age_has_no_weight(self) -> None:
+        assert "recency" not in legs("?", Traits())
 
 
 @pytest.mark.parametrize(

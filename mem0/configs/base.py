@@ -111,6 +111,13 @@ class MemoryConfig(BaseModel):
     cache_mb: float = Field(
         default=1024.0, gt=0, description="Megabytes of memories kept in memory for searching, embedded store only."
     )
+    recency_half_life: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Days after which a memory has half the weight of a new one in the order of a search. Default: age "
+        "has none.",
+    )
     add_strategy: Literal["single_pass", "two_pass"] = Field(
         default="single_pass",
         description="How `add` asks the LLM: for all changes in one call, or first for facts and then, by calls of "

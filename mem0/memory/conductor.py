@@ -42,6 +42,7 @@ from mem0.memory.operations import (
 )
 from mem0.memory.threshold import Threshold, below
 from mem0.text import clean
+from mem0.traits import Fading
 from mem0.types import (
     Change,
     Context,
@@ -72,6 +73,7 @@ def search(
     threshold: Threshold,
     explain: bool,
     periods: Sequence[tuple[float, float]],
+    fading: Fading | None,
     alive_at: float | None,
     reranks: bool = False,
 ) -> Verb[MemoryList[MemoryDict]]:
@@ -89,6 +91,7 @@ def search(
             filters=reading.filters,
             alive_at=alive_at,
             periods=periods,
+            fading=fading,
             **embedded.asked(0),
         )
     )

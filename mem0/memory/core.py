@@ -27,6 +27,7 @@ from mem0.memory.threshold import Threshold
 from mem0.rerankers.base import RerankerBase
 from mem0.text import quoted
 from mem0.times import Moment, expiration, iso, moment
+from mem0.traits import Fading
 from mem0.types import (
     ChangeDict,
     CheckReport,
@@ -46,6 +47,7 @@ _WAYS_OUT = (
     "set OPENAI_API_KEY, name one in the configuration ({'llm': {'provider': ..., 'config': {...}}}), or pass llm="
 )
 
+_DAY = 24 * 3600.0
 _TO_RERANK = "name one in the configuration ({'reranker': {'provider': ..., 'config': {...}}}), or pass reranker="
 
 
@@ -283,13 +285,15 @@ class MemoryCore(MemoryBase):
         there_is = self._parts.reranker is not None
         if rerank and not there_is:
             raise ConfigError(f"rerank=True needs a reranker, and this memory has none: {_TO_RERANK}; or leave it out")
+        now, half_life = self._parts.clock(), self.config.recency_half_life
         return conductor.search(
             query,
             inputs.reading(self._bound, scope, filters),
             limit=inputs.limit_of(limit, top_k),
             threshold=inputs.threshold_of(threshold),
             explain=explain,
-            periods=when.periods(query, self._parts.clock()),
+            periods=when.periods(query, now),
+            fading=None if half_life is None else Fading(now.timestamp(), half_life * _DAY),
             alive_at=self._alive_at(show_expired),
             reranks=there_is if rerank is None else bool(rerank),
         )

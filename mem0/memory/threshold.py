@@ -18,17 +18,32 @@ if TYPE_CHECKING:
 #: The least score; or ``"auto"``, which returns nothing where even the best memory is not convincing.
 Threshold: TypeAlias = float | Literal["auto"] | None
 
-# What the best memory must come to, and what share of it another one beside it.  By set of weights: words alone tell
-# less, and their scores lie further apart.  Measured on questions that a conversation answers, on those of
-# other conversations, and on those of nobody; docs/search.md has what is found and lost.
-_FINE, _COARSE, _WORDS = (0.31, 0.6), (0.26, 0.6), (0.08, 0.2)
+
+class _Wanted(NamedTuple):
+    """What makes memories convincing.
+
+    Attributes:
+        best: What the best must come to.
+        share: What share of it another one must come to.
+    """
+
+    best: float
+    share: float
+
+
+# Measured on questions that a conversation answers, on those of other conversations, and on those of nobody;
+# docs/search.md has what is found and lost.  Words alone tell little, and their scores lie far apart.
+_FINE = _Wanted(0.3, 0.6)
+_COARSE = _Wanted(0.25, 0.6)
+_VECTORS_ALONE = _Wanted(0.33, 0.6)
+_WORDS_ALONE = _Wanted(0.045, 0.2)
 
 # How much the closest vector counts beside what all legs say: a paraphrase has no words in common.
 _CLOSEST = 0.6
 
-# The more memories, the better the best of them fits by chance: so much for twice as many, measured among 60 to 700.
+# The more memories, the closer the closest vector by chance: so much for twice as many, measured among 60 to 700.
 _BY_CHANCE = 0.03
-_AMONG, _FEWEST = 100, 10
+_AMONG, _FEWEST = 100, 20
 
 
 class Cut(NamedTuple):
@@ -71,16 +86,16 @@ def _convincing(candidates: Candidates, count: int) -> Cut:
     counts = legs.weights(candidates.legs)
     fits = legs.relevance(candidates.legs, counts, count)
     best = float(fits.max())
-    trust = best
-    if counts is not legs.WORDS_ALONE:
+    trust, wanted = best, _WORDS_ALONE
+    if legs.ran(candidates.legs, "dense"):
         closest = float(np.nanmax(candidates.legs["dense"]))
-        trust = (best + _CLOSEST * closest) / (1 + _CLOSEST)
-    trust -= _BY_CHANCE * float(np.log2(max(count, _FEWEST) / _AMONG))
-    least, share = _FINE if counts is legs.FINE else _COARSE if counts is legs.COARSE else _WORDS
-    if trust < least:
-        nothing = f"nothing is convincing: the best comes to {trust:.3f}, and {least:g} is wanted"
+        chance = _BY_CHANCE * float(np.log2(max(count, _FEWEST) / _AMONG))
+        trust = (best + _CLOSEST * closest) / (1 + _CLOSEST) - chance
+        wanted = _FINE if counts is legs.FINE else _COARSE if legs.ran(candidates.legs, "keyword") else _VECTORS_ALONE
+    if trust < wanted.best:
+        nothing = f"nothing is convincing: the best comes to {trust:.3f}, and {wanted.best:g} is wanted"
         return Cut(np.zeros(count, dtype=bool), lambda _: nothing)
     return Cut(
-        fits >= share * best,
-        lambda at: f"it comes to {fits[at]:.3f}, less than {share:g} of the best, {best:.3f}",
+        fits >= wanted.share * best,
+        lambda at: f"it comes to {fits[at]:.3f}, less than {wanted.share:g} of the best, {best:.3f}",
     )

@@ -11,7 +11,7 @@ from mem0.exceptions import ValidationError
 from mem0.filters import matches, parse_filters
 from mem0.parts import Closing
 from mem0.times import expires_at, said_at
-from mem0.traits import About, Noted, Traits
+from mem0.traits import About, Fading, Noted, Traits
 from mem0.types import SCOPE_KEYS, Embedder, Record, Scope, own_notes
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Query:
         limit: How many rows the caller wants in the end.
         tokens: The vectors of the question's tokens, where the embedder makes them.
         periods: The periods that the question speaks of, as half-open spans of Unix seconds.
+        fading: How what was said loses weight with time, if it does.
         filters: Further conditions, in the filter language.
         alive_at: Unix seconds: rows expired by then are left out; ``None`` keeps them.
     """
@@ -54,11 +55,12 @@ class Query:
     alive_at: float | None = None
     tokens: TokenVectors | None = None
     periods: Sequence[tuple[float, float]] = ()
+    fading: Fading | None = None
 
     @property
     def about(self) -> About:
         """Whom and which time it is about."""
-        return About.of(self.text, self.periods)
+        return About.of(self.text, self.periods, self.fading)
 
     def accepts(self, payload: Mapping[str, Any]) -> bool:
         """Tell whether a row lies in the scope, is not expired, and matches the filters."""

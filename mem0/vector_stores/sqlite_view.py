@@ -71,6 +71,7 @@ class Legs(NamedTuple):
     time: Floats
     asks: Floats
     standing: Floats
+    recency: Floats
 
 
 class View:

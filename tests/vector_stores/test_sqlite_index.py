@@ -164,6 +164,7 @@ def judged(
             "time": nothing,
             "asks": 0.0,
             "standing": nothing,
+            "recency": nothing,
         }
     return found
 
