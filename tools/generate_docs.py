@@ -29,6 +29,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 import mem0.exceptions
+import mem0.legs
 from mem0.utils.factory import EmbedderFactory, LlmFactory, RerankerFactory, VectorStoreFactory
 from mem0.wire.vendors import VENDORS
 
@@ -191,7 +192,21 @@ def errors(_name: str) -> str:
     return f"```text\n{inspect.cleandoc(tree[0]).strip()}\n```"
 
 
-PARTS: dict[str, Callable[[str], str]] = {"options": options, "providers": providers, "errors": errors}
+def weights(_name: str) -> str:
+    """Return the table of what each leg of a search counts."""
+    rows = [
+        (f"`{name}`", *(f"{counts[name]:g}" if name in counts else "" for counts in (mem0.legs.FINE, mem0.legs.COARSE)))
+        for name in {**mem0.legs.FINE, **mem0.legs.COARSE}
+    ]
+    return table(("leg", "word by word", "otherwise"), rows)
+
+
+PARTS: dict[str, Callable[[str], str]] = {
+    "options": options,
+    "providers": providers,
+    "errors": errors,
+    "weights": weights,
+}
 
 
 # -- cells ------------------------------------------------------------------------------------------

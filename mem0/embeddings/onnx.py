@@ -75,8 +75,8 @@ class OnnxEmbeddingConfig(BaseModel):
     )
     late_interaction: bool = Field(
         default=True,
-        description="Keep the vectors of a text's words too, 64 bytes each, and compare them one by one; "
-        "the bundled model only.",
+        description="Keep the vectors of content words too, 64 bytes for a token and 2.5 kB at most, and compare them "
+        "one by one; the bundled model only.",
     )
     pooling: Literal["mean", "cls"] = Field(
         default="mean", description="How a folder's model makes one vector of its tokens', if it doesn't do so itself."
