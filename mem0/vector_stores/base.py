@@ -30,6 +30,15 @@ _LONGEST, _SHORTEST = 1e15, 1e-15
 
 UNKNOWN_SCRIPT = "the embedder does not know the script of the question"
 
+#: Why the legs do not run that compare word by word, where the embedder has no vectors for them.
+NO_TOKENS = dict.fromkeys(("late", "late_window"), "the embedder makes no vectors of words")
+
+#: Why another store has none of the legs that need what only the embedded one keeps.
+EMBEDDED_ONLY = {
+    **dict.fromkeys(("near_dense", "session_dense", "near_keyword"), "only the embedded store knows neighbours"),
+    **dict.fromkeys(("late", "late_window"), "only the embedded store keeps vectors of words"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -263,7 +272,7 @@ class VectorStoreBase(Closing, ABC):
 
         if self.col_info(name) is None:
             return Candidates([], {})
-        skipped = {"keyword": f"{type(self).__name__} has no keyword search"}
+        skipped = {**EMBEDDED_ONLY, "keyword": f"{type(self).__name__} has no keyword search"}
         if query.vector is None:
             skipped["dense"] = UNKNOWN_SCRIPT
         rows: Rows = []

@@ -15,6 +15,7 @@ from mem0.times import said_at
 from mem0.types import Record, Scope
 from mem0.vector_stores import qdrant_keyword as keyword
 from mem0.vector_stores.base import (
+    EMBEDDED_ONLY,
     UNKNOWN_SCRIPT,
     Candidates,
     Query,
@@ -90,7 +91,7 @@ def nearest(name: str, layout: Layout, vector: Any, limit: int, push: Pushed, co
 def candidates(name: str, layout: Layout, query: Query) -> Calls[Candidates]:
     """Bring what either leg finds, with what each leg says of each."""
     asked = _Asked.of(name, layout, query)
-    skipped: dict[str, str] = {}
+    skipped = dict(EMBEDDED_ONLY)
     if query.vector is None:
         skipped["dense"] = UNKNOWN_SCRIPT
     if not layout.has_keyword:

@@ -238,12 +238,16 @@ class TestExplain:
         assert told["legs"]["keyword"] > 0
         assert told["legs"]["dense"] > 0
         assert told["found_by"] in told["legs"]
-        assert (told["skipped"], told["cut"]) == ({}, False)
+        assert told["cut"] is False
         assert "explain" not in m.search(QUESTION, user_id="alice")[0]
 
     def test_a_question_without_words_has_no_keyword_leg(self, m: Memory, alices: list[str]) -> None:
         (found, *_) = m.search("?!", user_id="alice", explain=True)
-        assert found["explain"]["skipped"].keys() == {"keyword"}
+        assert found["explain"]["skipped"]["keyword"] == "the question has no words"
+
+    def test_an_embedder_without_vectors_of_words_is_told(self, m: Memory, alices: list[str]) -> None:
+        told = m.search(QUESTION, user_id="alice", explain=True)[0]["explain"]
+        assert told["skipped"] == dict.fromkeys(("late", "late_window"), "the embedder makes no vectors of words")
 
 
 FACT = "Her grandmother's recipe needs seventeen quinces."
@@ -271,6 +275,7 @@ class TestBundledEmbedder:
     def test_chinese_is_found_by_keyword_and_the_dense_leg_says_why_not(self, bundled: Memory) -> None:
         found = bundled.search("猫叫什么", user_id="zh", explain=True)
         assert found[0]["memory"] == "我的猫叫小雨"
+        assert found[0]["explain"]["skipped"].keys() == {"dense"}
         assert found[0]["explain"]["found_by"] == "keyword"
         assert found[0]["explain"]["legs"]["dense"] is None
         assert "script" in found[0]["explain"]["skipped"]["dense"]
@@ -294,6 +299,7 @@ class TestBundledEmbedder:
             "how many quinces does the recipe of her grandmother need?", user_id="long", explain=True
         )
         assert FACT in found[0]["memory"]
+        assert found[0]["explain"]["skipped"] == {}
         assert found[0]["explain"]["cut"] is True
         assert found[0]["explain"]["legs"]["keyword"] > found[1]["explain"]["legs"]["keyword"]
         assert found[1]["explain"]["cut"] is False

@@ -195,6 +195,15 @@ def test_one_named_vector_is_used_under_its_name() -> None:
     client.close()
 
 
+def test_the_legs_it_cannot_have_are_told() -> None:
+    with Qdrant(path=":memory:") as store:
+        store.create_col("c", 2)
+        store.insert("c", [[1.0, 0.0]], [payload_of("a")], [row_id(0)])
+        found = store.candidates("c", Query(Scope("alice"), "a", array([1.0, 0.0]), 2))
+        assert found.skipped.keys() == {"near_dense", "session_dense", "near_keyword", "late", "late_window"}
+        assert not found.skipped.keys() & found.legs.keys()
+
+
 def test_ids_are_uuids_or_the_whole_numbers_of_other_programs() -> None:
     with Qdrant(path=":memory:") as store:
         store.create_col("c", 2)
