@@ -30,14 +30,11 @@ _LONGEST, _SHORTEST = 1e15, 1e-15
 
 UNKNOWN_SCRIPT = "the embedder does not know the script of the question"
 
-#: Why the legs do not run that compare word by word, where the embedder has no vectors for them.
-NO_TOKENS = dict.fromkeys(("late", "late_window"), "the embedder makes no vectors of words")
+#: The legs that look at neighbours, and those that compare word by word: a store without them says so of each.
+NEIGHBOURING = ("near_dense", "near_keyword", "session_dense")
+WORD_BY_WORD = ("late", "late_window")
 
-#: Why another store has none of the legs that need what only the embedded one keeps.
-EMBEDDED_ONLY = {
-    **dict.fromkeys(("near_dense", "session_dense", "near_keyword"), "only the embedded store knows neighbours"),
-    **dict.fromkeys(("late", "late_window"), "only the embedded store keeps vectors of words"),
-}
+TOKENS_NOT_KEPT = "only the embedded store keeps vectors of words"
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +269,11 @@ class VectorStoreBase(Closing, ABC):
 
         if self.col_info(name) is None:
             return Candidates([], {})
-        skipped = {**EMBEDDED_ONLY, "keyword": f"{type(self).__name__} has no keyword search"}
+        skipped = {
+            "keyword": f"{type(self).__name__} has no keyword search",
+            **dict.fromkeys(NEIGHBOURING, f"{type(self).__name__} does not know neighbours"),
+            **dict.fromkeys(WORD_BY_WORD, TOKENS_NOT_KEPT),
+        }
         if query.vector is None:
             skipped["dense"] = UNKNOWN_SCRIPT
         rows: Rows = []

@@ -15,8 +15,10 @@ from mem0.times import said_at
 from mem0.types import Record, Scope
 from mem0.vector_stores import qdrant_keyword as keyword
 from mem0.vector_stores.base import (
-    EMBEDDED_ONLY,
+    NEIGHBOURING,
+    TOKENS_NOT_KEPT,
     UNKNOWN_SCRIPT,
+    WORD_BY_WORD,
     Candidates,
     Query,
     Rows,
@@ -92,7 +94,7 @@ def nearest(name: str, layout: Layout, vector: Any, limit: int, push: Pushed, co
 def candidates(name: str, layout: Layout, query: Query) -> Calls[Candidates]:
     """Bring what either leg finds, with what each leg says of each."""
     asked = _Asked.of(name, layout, query)
-    skipped = dict(EMBEDDED_ONLY)
+    skipped = dict.fromkeys(WORD_BY_WORD, TOKENS_NOT_KEPT)
     if query.vector is None:
         skipped["dense"] = UNKNOWN_SCRIPT
     if not layout.has_keyword:
@@ -108,7 +110,7 @@ def candidates(name: str, layout: Layout, query: Query) -> Calls[Candidates]:
         wanted *= _WIDER
     line = (yield from read_line(name, query.scope)) if any(map(is_turn, rows.values())) else Line({})
     if line is None:
-        skipped |= dict.fromkeys(("near_dense", "near_keyword", "session_dense"), TOO_MANY)
+        skipped |= dict.fromkeys(NEIGHBOURING, TOO_MANY)
         line = Line({})
     # Turns beside what was found may be what is looked for, and count for it also where they may not be returned.
     rows |= yield from _rows(name, [id for id in line.around(rows) if id not in rows])

@@ -18,7 +18,7 @@ from mem0.configs.base import validated
 from mem0.exceptions import ConfigError, ValidationError
 from mem0.storage import Database, migrate
 from mem0.types import Change, Damage, Embedder, Record, Scope
-from mem0.vector_stores.base import NO_TOKENS, UNKNOWN_SCRIPT, Candidates, Query, Rows, VectorStoreBase
+from mem0.vector_stores.base import UNKNOWN_SCRIPT, WORD_BY_WORD, Candidates, Query, Rows, VectorStoreBase
 from mem0.vector_stores.sqlite_check import damaged, inspected
 from mem0.vector_stores.sqlite_filters import register_functions
 from mem0.vector_stores.sqlite_image import Image
@@ -281,7 +281,7 @@ class SQLiteVectorStore(VectorStoreBase):
         if query.vector is None:
             skipped["dense"] = UNKNOWN_SCRIPT
         elif query.tokens is None:
-            skipped |= NO_TOKENS
+            skipped |= dict.fromkeys(WORD_BY_WORD, "the embedder makes no vectors of words")
         if np.isnan(legs.keyword).all():
             skipped["keyword"] = "the question has no words"
         return Candidates(

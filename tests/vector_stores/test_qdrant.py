@@ -201,7 +201,7 @@ def test_the_legs_it_cannot_have_are_told() -> None:
         store.create_col("c", 2)
         store.insert("c", [[1.0, 0.0]], [payload_of("a")], [row_id(0)])
         found = store.candidates("c", Query(Scope("alice"), "a", array([1.0, 0.0]), 2))
-        assert found.skipped.keys() == {"near_dense", "session_dense", "near_keyword", "late", "late_window"}
+        assert found.skipped.keys() == {"late", "late_window"}
         assert not found.skipped.keys() & found.legs.keys()
 
 
