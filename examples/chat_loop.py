@@ -20,6 +20,7 @@ CANNED = [
     "My daughter Lena is starting school in September.",
     "What could I cook tonight, without meat?",
     "When does Lena start school?",
+    "Who won the world cup in 1998?",
 ]
 
 
@@ -27,9 +28,10 @@ def main() -> None:
     with Memory() as memory:
         print(f"I remember {memory.get_all(user_id=USER, limit=1).total} things you said.\n")
         for line in lines():
-            known = memory.search(line, user_id=USER, limit=3, threshold=0.1)
+            # At most 100 tokens, and none where nothing it knows has to do with the line.
+            known = memory.context(line, user_id=USER, max_tokens=100, threshold="auto")
             print(f"you: {line}")
-            for row in prompt(line, [found["memory"] for found in known]).splitlines():
+            for row in prompt(line, known).splitlines():
                 print(f"   | {row}")
             print()
             # After the search, or the question would find itself.  With an LLM, add its answer too:
@@ -54,10 +56,9 @@ def typed() -> str:
         return ""
 
 
-def prompt(line: str, known: list[str]) -> str:
+def prompt(line: str, known: str) -> str:
     """Return what an LLM would be handed."""
-    facts = "\n".join(f"- {fact}" for fact in known) or "- nothing yet"
-    return f"What the user told you earlier:\n{facts}\nAnswer: {line}"
+    return f"What the user told you earlier:\n{known or '- nothing about it'}\nAnswer: {line}"
 
 
 if __name__ == "__main__":
