@@ -7,6 +7,7 @@
     python benchmarks/retrieval/run.py --compare '{"embedder": {"provider": "onnx", "config": {"late_interaction":
         false}}}' FILE                                             # again with another configuration
     python benchmarks/retrieval/run.py --auto FILE                 # again with threshold="auto"
+    python benchmarks/retrieval/run.py --auto --off-topic QUESTIONS FILE   # … and other questions off the topic
     python benchmarks/retrieval/run.py --against mem0ai FILE       # again with mem0ai
 
 The recall of a question is the share of its evidence turns among the first K results, MRR one divided by the place of
@@ -47,7 +48,7 @@ from overhead import MEM0AI, Runner, mem0ai_python  # noqa: E402
 
 LEGS = {**weighed.FINE, **weighed.COARSE}
 
-OFF_TOPIC = (HERE / "data" / "off_topic.txt").read_text("utf-8").splitlines()
+OFF_TOPIC = HERE / "data" / "off_topic.txt"
 
 #: What is measured unless told otherwise, whatever keys the environment holds.
 DEFAULTS = {"embedder": {"provider": "onnx"}}
@@ -165,11 +166,11 @@ def leg_names(text: str) -> list[str]:
     return names
 
 
-def answerability(filled: Filled, conversations: Sequence[Conversation]) -> Iterator[str]:
+def answerability(filled: Filled, conversations: Sequence[Conversation], off_topic: Sequence[str]) -> Iterator[str]:
     """Yield how often ``threshold="auto"`` finds nothing, for questions with and without an answer."""
     own = [(one, [each for each in one.questions if each.category not in UNANSWERABLE]) for one in conversations]
     others = [(one, [each for other, some in own if other is not one for each in some]) for one in conversations]
-    general = [Question(text, frozenset(), "", conversations[0].questions[0].asked) for text in OFF_TOPIC]
+    general = [Question(text, frozenset(), "", conversations[0].questions[0].asked) for text in off_topic]
     for name, questions in (
         ("its own questions", own),
         ("other conversations'", others),
@@ -192,7 +193,7 @@ def measured(paths: Sequence[Path], options: argparse.Namespace) -> None:
         print(*table(found), sep="\n")
         if options.auto:
             print(compared('with threshold="auto"', found, filled.asked("auto")))
-            print(*answerability(filled, conversations), sep="\n")
+            print(*answerability(filled, conversations, options.off_topic.read_text("utf-8").splitlines()), sep="\n")
         for legs in [*options.without, *([name] for name in LEGS if options.ablate)]:
             with without(*legs):
                 print(compared(f"without {','.join(legs)}", found, filled.asked()))
@@ -222,6 +223,7 @@ def main() -> None:
         "--without", type=leg_names, action="append", default=[], metavar="LEG,...", help="again without these legs"
     )
     parser.add_argument("--auto", action="store_true", help='again with threshold="auto"')
+    parser.add_argument("--off-topic", type=Path, default=OFF_TOPIC, help="for --auto: other questions of nobody")
     parser.add_argument("--no-context", action="store_true", help="pack nothing, which takes a quarter of the time")
     parser.add_argument("--against", choices=["mem0ai"], help="again with mem0ai, in an environment of its own")
     options = parser.parse_args()
