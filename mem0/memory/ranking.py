@@ -102,10 +102,10 @@ class Explainer:
     def __init__(self, candidates: Candidates) -> None:
         self._candidates = candidates
         # What each leg adds to each candidate beyond what it adds on average to them, and to one more that has nothing,
-        # so that there is an average where there is only one.
+        # so that there is an average where there is only one.  Nothing is found by a leg that counts against it.
+        counts = {name: weight for name, weight in legs.weights(candidates.legs).items() if weight > 0}
         self._ahead = {
-            name: share - share.sum() / (len(share) + 1)
-            for name, share in legs.shares(candidates.legs, legs.weights(candidates.legs)).items()
+            name: share - share.sum() / (len(share) + 1) for name, share in legs.shares(candidates.legs, counts).items()
         }
 
     def of(self, position: int, payload: Mapping[str, Any]) -> dict[str, Any]:

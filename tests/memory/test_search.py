@@ -7,10 +7,13 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mem0 import ConfigError, EmbeddingError, FilterError, Memory, StorageError, ValidationError
+from mem0.memory.ranking import Explainer
 from mem0.testing import DeterministicEmbedding, FailingVectorStore, FrozenClock, memory
+from mem0.vector_stores.base import Candidates
 
 QUESTION = "who likes tea"
 
@@ -248,6 +251,11 @@ class TestExplain:
     def test_an_embedder_without_vectors_of_words_is_told(self, m: Memory, alices: list[str]) -> None:
         told = m.search(QUESTION, user_id="alice", explain=True)[0]["explain"]
         assert told["skipped"] == dict.fromkeys(("late", "late_window"), "the embedder makes no vectors of words")
+
+
+def test_nothing_is_found_by_not_being_a_question() -> None:
+    dense, asks = np.array([[0.5, 0.0, 0.5], [1.0, 0.0, 1.0]], dtype=np.float32)
+    assert Explainer(Candidates(["a", "b", "c"], {"dense": dense, "asks": asks})).of(1, {})["found_by"] is None
 
 
 FACT = "Her grandmother's recipe needs seventeen quinces."
