@@ -76,6 +76,10 @@ class TestRecency:
         ("I moved to Lisbon.", False),
         ("Why not? Because.", False),
         ("I moved to Lisbon last week. " * 10 + "And you?", False),
+        ("a" * 158 + "?", True),
+        ("a" * 159 + "?", False),
+        ("?", True),
+        ("", False),
     ],
 )
 def test_what_only_asks(text: str, asks: bool) -> None:
