@@ -43,6 +43,10 @@ class TestSpeaker:
         said = [of("Caroline: I paint."), of("Bob: I sing."), of("I paint."), of("I paint.", actor_id="Caroline")]
         assert legs("What does Caroline paint?", *said)["speaker"] == [1.0, 0.0, 0.0, 1.0]
 
+    def test_the_name_in_the_text_goes_before_that_of_the_message(self) -> None:
+        assert legs("What does Bob sing?", of("Bob: I sing.", actor_id="Caroline"))["speaker"] == [1.0]
+        assert legs("What does Caroline sing?", of("Bob: I sing.", actor_id="Caroline"))["speaker"] == [0.0]
+
     def test_the_user_in_the_first_person(self) -> None:
         assert legs("What do I paint?", of("Flowers."), of("Flowers.", "assistant"))["speaker"] == [1.0, 0.0]
 
