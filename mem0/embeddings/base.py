@@ -149,7 +149,7 @@ def _check_tokens(name: str, texts: Sequence[str], tokens: Sequence[TokenVectors
     if len(tokens) != len(texts):
         raise EmbeddingError(f"{name} returned tokens of {len(tokens)} for {len(texts)} text(s)")
     for one in tokens:
-        shape = getattr(getattr(one, "vectors", None), "shape", ())
+        shape: tuple[int, ...] = getattr(getattr(one, "vectors", None), "shape", ())
         if len(shape) != 2 or not shape[1] or shape[0] != len(one.words) or one.vectors.dtype != "int8":
             raise EmbeddingError(f"{name} returned tokens that are not TokenVectors: a word and a row of int8 for each")
 
