@@ -25,6 +25,7 @@ from mem0.vector_stores.base import (
 )
 from mem0.vector_stores.qdrant_filters import Pushed, pushed
 from mem0.vector_stores.qdrant_layout import Layout
+from mem0.vector_stores.qdrant_neighbours import TOO_MANY, Line, is_turn, read_line
 from mem0.wire.qdrant import Call, Calls
 
 # Points in one answer.
@@ -104,8 +105,27 @@ def candidates(name: str, layout: Layout, query: Query) -> Calls[Candidates]:
         if len(rows) >= query.limit or len(points) < wanted:
             break
         wanted *= _WIDER
+    line = (yield from read_line(name, query.scope)) if any(map(is_turn, rows.values())) else Line({})
+    if line is None:
+        skipped |= dict.fromkeys(("near_dense", "near_keyword", "session_dense"), TOO_MANY)
+        line = Line({})
+    # Turns beside what was found may be what is looked for, and count for it also where they may not be returned.
+    rows |= yield from _rows(name, [id for id in line.around(rows) if id not in rows])
     scored = yield from _scored(asked, [*rows.values()], skipped)
-    return replace(scored, legs={**scored.legs, **circumstances(query, [*rows.values()])})
+    legs = {**scored.legs, **line.legs([*rows], scored.legs)}
+    keep = np.array([query.accepts(row.payload) for row in rows.values()], dtype=bool)
+    kept = [row for row, stays in zip(rows.values(), keep, strict=True) if stays]
+    legs = {leg: values[keep] for leg, values in legs.items()}
+    return replace(scored, keys=kept, legs={**legs, **circumstances(query, kept)})
+
+
+def _rows(name: str, ids: Sequence[str]) -> Calls[dict[str, Record]]:
+    """Read some rows, by id, without their vectors."""
+    if not ids:
+        return {}
+    arguments = {"collection_name": name, "ids": native(ids), "with_payload": True, "with_vectors": False}
+    points = yield Call("retrieve", arguments)
+    return {str(point.id): Record(str(point.id), dict(point.payload or {})) for point in points}
 
 
 def _found(asked: _Asked, limit: int) -> Calls[dict[str, Record]]:

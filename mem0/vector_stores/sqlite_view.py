@@ -14,6 +14,7 @@ from mem0 import text
 from mem0.text import Question
 from mem0.traits import About, Noted
 from mem0.types import Scope, TokenVectors
+from mem0.vector_stores.neighbours import NEARNESS, Neighbours
 
 if TYPE_CHECKING:
     from mem0.vector_stores.sqlite_index import Index
@@ -26,20 +27,11 @@ Floats = NDArray[np.float32]
 _K1 = 0.9
 _B = 0.4
 
-# Turns further apart than this do not belong to one conversation.
-_LARGEST_GAP = 24 * 3600.0
-
-# A longer silence ends a session.
-_LONGEST_SILENCE = 3 * 3600.0
-
 # A long question is counted in blocks of so many words times rows, which take 50 MB.
 _CELLS_AT_ONCE = 1 << 22
 
 # So many of the best are compared word by word; of more, hardly any comes to the front.
 _POOL = 200
-
-# What the turns before and after add to a turn: half of it is said there, the further away the less.
-_NEARNESS = np.array([0.8, 0.9, 0.9, 0.8], dtype=np.float32)
 
 # What late interaction says of a text is about this, given its cosine, for texts that are stored without the vectors
 # of their tokens.  A line through the pairs of both kinds of conversation in benchmarks/retrieval.
@@ -96,7 +88,7 @@ class View:
         breaks = np.flatnonzero(self.rows != expected)
         self.run = int(breaks[0]) if len(breaks) else len(self.rows)
         self._read_tokens(index)
-        self._read_neighbours(index)
+        self.beside = Neighbours(self.seqs, index.identity[self.rows], self.noted.created, index.turn[self.rows])
 
     @property
     def nbytes(self) -> int:
@@ -110,26 +102,6 @@ class View:
         self.low_halves = (self.tokens & 0xFFFF).astype(np.uint16)
         self.owner = np.repeat(np.arange(len(self.rows), dtype=np.int32), lengths)
         self.lengths = lengths.astype(np.float32)
-
-    def _read_neighbours(self, index: Index) -> None:
-        """Note for each turn which rows come before and after it, -1 where none does, and its session."""
-        count = len(self.rows)
-        identity, created = index.identity[self.rows], self.noted.created
-        order = np.lexsort((self.seqs, identity))
-        order = order[index.turn[self.rows][order]]
-        left, right = order[:-1], order[1:]
-        apart = np.abs(created[left] - created[right])
-        linked = (identity[left] == identity[right]) & (apart <= _LARGEST_GAP)
-        # One slot more than rows, which holds "none", so that "the one before the one before" is a look-up too.
-        before, after = np.full(count + 1, -1), np.full(count + 1, -1)
-        before[right[linked]] = left[linked]
-        after[left[linked]] = right[linked]
-        self.near = np.stack([before[before], before, after, after[after]])[:, :count]
-        # Turns by session, and where each session begins; a memory that is no turn has none.
-        self.in_sessions = order
-        begins = np.append(True, ~(linked & (apart <= _LONGEST_SILENCE))) if len(order) else np.empty(0, dtype=bool)
-        self.sessions = np.flatnonzero(begins)
-        self.session_of = np.cumsum(begins) - 1
 
     # -- legs ---------------------------------------------------------------------------------------
 
@@ -155,14 +127,14 @@ class View:
         found = about.legs(self.noted)
         if question.words:
             found["keyword"] = self._bm25(question)
-            found["near_keyword"] = self._around(found["keyword"])
+            found["near_keyword"] = self.beside.around(found["keyword"])
         if vector is not None:
             found["similarity"] = self._product(index, vector / np.linalg.norm(vector))
             # Rounding may leave the cosine of a text with itself a little above 1.
             known = np.where(self.dense, found["similarity"].clip(0, 1), np.float32(0))
             found["dense"] = np.where(self.dense, known, np.float32(np.nan))
-            found["near_dense"] = self._around(known)
-            found["session_dense"] = self._in_session(known)
+            found["near_dense"] = self.beside.around(known)
+            found["session_dense"] = self.beside.in_session(known)
             if words is not None and len(words.words):
                 found |= self._compared(index, words, self._pool(found, keep), known)
         nothing = np.full(len(self.rows), np.nan, dtype=np.float32)
@@ -205,7 +177,7 @@ class View:
         place = np.full(len(self.rows) + 1, len(pool))
         place[pool] = np.arange(len(pool))
         window = met[:-1].copy()
-        for near, nearness in zip(self.near[:, pool], _NEARNESS, strict=True):
+        for near, nearness in zip(self.beside.near[:, pool], NEARNESS, strict=True):
             np.maximum(window, met[place[near]] * nearness, out=window)
         importance = self._importance(words.words)
         late = met[:-1] @ importance
@@ -233,19 +205,6 @@ class View:
             return found
         head = index.vectors[first : first + len(run)] @ vector
         return np.concatenate((head, index.vectors[rest] @ vector)) if len(rest) else head
-
-    def _around(self, scores: Floats) -> Floats:
-        """Return the best of what is said just before and after each turn, less by how far away it is."""
-        padded = np.append(scores, np.float32(0))
-        best: Floats = (padded[self.near] * _NEARNESS[:, None]).max(axis=0)
-        return best
-
-    def _in_session(self, scores: Floats) -> Floats:
-        """Return the best of what is said in each turn's session; a memory that is no turn has itself."""
-        best = scores.copy()
-        if len(self.sessions):
-            best[self.in_sessions] = np.maximum.reduceat(scores[self.in_sessions], self.sessions)[self.session_of]
-        return best
 
     def _bm25(self, question: Question) -> Floats:
         """Return BM25 against what the question itself would score as a document of this scope."""

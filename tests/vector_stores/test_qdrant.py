@@ -21,10 +21,11 @@ from mem0 import ConfigError, Memory, StorageError
 from mem0.embeddings.onnx import OnnxEmbedding
 from mem0.exceptions import ClosedError, StorageBusyError, ValidationError
 from mem0.filters import matches, parse_filters
-from mem0.testing import DeterministicEmbedding, VectorStoreContract
+from mem0.testing import DeterministicEmbedding, ScriptedLLM, VectorStoreContract, memory
 from mem0.testing.contracts.store_tests import array, payload_of, row_id
 from mem0.types import Scope
 from mem0.vector_stores import qdrant_keyword as keyword
+from mem0.vector_stores import qdrant_neighbours
 from mem0.vector_stores.base import Query
 from mem0.vector_stores.qdrant import Qdrant
 
@@ -265,7 +266,9 @@ def test_what_only_words_find_has_its_similarity_too(store: Qdrant) -> None:
     found = store.candidates("c", Query(Scope("alice"), "zebra", array([1.0, 0.0]), 2))
     dense = {row.payload["data"]: float(score) for row, score in zip(found.keys, found.legs["dense"], strict=True)}
     assert dense["A zebra"] == pytest.approx(0.0, abs=1e-6)
-    assert set(found.legs) == {"similarity", "dense", "keyword", "speaker", "asks"}
+    assert set(found.legs) == {
+        *("similarity", "dense", "keyword", "near_dense", "near_keyword", "session_dense", "speaker", "asks")
+    }
 
 
 def test_a_long_question_is_bounded(store: Qdrant) -> None:
@@ -307,3 +310,74 @@ def test_the_order_is_much_as_the_embedded_stores(tmp_path: Path, monkeypatch: p
             best[name] = [[row["memory"] for row in m.search(question, user_id="ana")[:2]] for question in questions]
     same = [ours[0] == theirs[0] for ours, theirs in zip(best["qdrant"], best["sqlite"], strict=True)]
     assert sum(same) >= 4, best
+
+
+# -- neighbours -------------------------------------------------------------------------------------
+
+CHAT = [
+    "Ana: How long was the flight to Oslo?",
+    "Ben: Two and a half hours.",
+    "Ana: And the food?",
+    "Ben: Cold fish, would you believe it.",
+    "Ana: Poor you!",
+]
+
+
+def talked(m: Memory) -> None:
+    for day, user in ((0, "ana"), (0, "ben"), (9, "ana")):
+        for minute, text in enumerate(CHAT):
+            text = text if day == 0 else text.replace("Oslo", "Rome").replace("fish", "soup")
+            m.add(
+                text, user_id=user, timestamp=f"2026-05-{day + 1:02}T10:{minute:02}", metadata={"day": day}, infer=False
+            )
+    m.add("Ana has been to Oslo and Rome.", user_id="ana", metadata={"day": 9}, infer=True)
+
+
+@pytest.fixture
+def chats(tmp_path: Path) -> Any:
+    """The same conversations and one fact in both stores, whose vectors are compared as wholes."""
+    llm = ScriptedLLM([json.dumps({"memory": [{"text": "Ana has been to Oslo and Rome."}]})] * 2)
+    with (
+        memory(path=str(tmp_path / "s.db"), llm=llm, embedder=DeterministicEmbedding(32)) as ours,
+        memory(
+            {"vector_store": {"provider": "qdrant", "config": {"path": ":memory:"}}},
+            path=str(tmp_path / "q.db"),
+            llm=llm,
+            embedder=DeterministicEmbedding(32),
+        ) as theirs,
+    ):
+        talked(ours)
+        talked(theirs)
+        yield ours, theirs
+
+
+def explained(m: Memory, question: str, **rest: Any) -> dict[str, dict[str, float]]:
+    found = m.search(question, user_id="ana", explain=True, **rest)
+    return {row["memory"]: row["explain"]["legs"] for row in found}
+
+
+def test_neighbours_and_sessions_are_those_of_the_embedded_store(chats: Any) -> None:
+    ours, theirs = (explained(m, "How long was the flight to Oslo?") for m in chats)
+    assert len(ours) == len(theirs) == 8  # three turns are said in both talks, and kept once
+    for text, legs in ours.items():
+        for name in ("dense", "near_dense", "session_dense"):
+            assert theirs[text][name] == pytest.approx(legs[name], abs=1e-5), (text, name)
+        assert (theirs[text]["near_keyword"] > 0) == (legs["near_keyword"] > 0), text
+
+
+def test_an_answer_is_found_by_the_question_before_it_also_where_few_are_asked_for(chats: Any) -> None:
+    found = chats[1].search("How long was the flight to Oslo?", user_id="ana", limit=2)
+    assert [row["memory"] for row in found] == CHAT[:2]
+
+
+def test_a_neighbour_that_is_filtered_out_counts_and_is_not_returned(chats: Any) -> None:
+    found = chats[1].search("Oslo", user_id="ana", filters={"day": 9}, explain=True)
+    assert {row["metadata"]["day"] for row in found} == {9}
+    assert not [row for row in found if row["memory"] in CHAT[:1]]
+
+
+def test_of_too_many_turns_nobody_knows_the_neighbours(chats: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qdrant_neighbours, "_MOST", 3)
+    found = chats[1].search("Oslo", user_id="ana", explain=True)
+    assert "too many to read" in found[0]["explain"]["skipped"]["near_keyword"]
+    assert {row["explain"]["legs"]["near_keyword"] for row in found} == {0.0}

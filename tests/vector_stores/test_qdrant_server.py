@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -78,6 +79,26 @@ def test_a_search_costs_three_requests_however_many_memories(server: QdrantServe
             assert search["filter"]["must"], "the scope is not pushed down"
     assert candidates.legs["keyword"][0] > 0.5
     assert {row.payload["user_id"] for row in candidates.keys} == {"alice"}
+
+
+def test_neighbours_cost_two_requests_more_where_there_are_turns(server: QdrantServer) -> None:
+    def paths_of(store: Qdrant, query: Query) -> list[str]:
+        server.requests.clear()
+        assert len(store.candidates("c", query).keys) == 3
+        return [request.path.partition("?")[0].removeprefix("/collections/c/points") for request in server.requests]
+
+    with made(server) as store:
+        store.create_col("c", 8)
+        ids = [str(uuid.UUID(int=at + 1)) for at in range(6)]
+        payloads = [{**payload_of(f"turn {at}"), "_mem0": {"turn": True}} for at in range(6)]
+        store.insert("c", [[1.0, at, 0, 0, 0, 0, 0, 0] for at in range(6)], payloads, ids)
+        query = Query(Scope("alice"), "what", array([1.0] + [0.0] * 7), 1)
+        store.candidates("c", query)
+        asked = paths_of(store, query)
+        awaited = asyncio.run(store.acandidates("c", query))
+    assert asked == ["/query/batch", "/scroll", "", "/query/batch", "/count"]
+    # The best, and the two turns after it.
+    assert [row.payload["data"] for row in awaited.keys] == ["turn 0", "turn 1", "turn 2"]
 
 
 def test_nothing_is_asked_before_something_is(server: QdrantServer) -> None:
