@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from typing import Literal
 
 #: Scripts written without spaces, for a class of a regular expression: Han (with extensions and compatibility forms),
 #: Hiragana, Katakana, Thai; and Hangul, whose particles cling to the words.
@@ -24,15 +25,23 @@ _MARKS = re.compile("[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u
 # Letters that no normal form takes apart.
 _WHOLE = str.maketrans({"đ": "d", "ø": "o", "ł": "l", "ı": "i", "æ": "ae", "œ": "oe"})
 
+# Putting marks in their order takes a time that grows with the square of how many stand in a row.
+_MANY_MARKS = re.compile(r"([^\x00-\x7f\w\u034f]{1000})\u034f?")
+
 _NOT_ENGLISH = re.compile(rf"[^\x00-\x7f\W{UNSPACED}]|[\u0300-\u036f]")
+
+
+def normalized(form: Literal["NFKC", "NFKD"], text: str) -> str:
+    """Return a text's Unicode normal form; a row of a thousand marks is cut by U+034F, which is nothing by itself."""
+    return unicodedata.normalize(form, _MANY_MARKS.sub("\\1\u034f", text))
 
 
 def folded(text: str) -> str:
     """Return a text in lower case, its letters in one width and without accents."""
     if text.isascii():
         return text.lower()
-    apart = _MARKS.sub("", unicodedata.normalize("NFKD", text))
-    return unicodedata.normalize("NFKC", apart).casefold().translate(_WHOLE)
+    apart = _MARKS.sub("", normalized("NFKD", text))
+    return normalized("NFKC", apart).casefold().translate(_WHOLE)
 
 
 def _words(text: str) -> frozenset[str]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import threading
-import unicodedata
 import zlib
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from mem0.languages import ENGLISH, OTHERS, UNSPACED, VOWEL_SIGNS, folded, is_english, without_grammar
+from mem0.languages import ENGLISH, OTHERS, UNSPACED, VOWEL_SIGNS, folded, is_english, normalized, without_grammar
 
 #: Raised with every change of :func:`tokens`, and recorded with each collection: tokens are stored, and
 #: only the same version finds them.
@@ -41,7 +40,8 @@ _LONGEST_SHOWN = 200
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # To the last @ of what stands between // and /, since a password may hold one.
 _LOGIN = re.compile(r"//[^/\s]*@")
-_QUERY = re.compile(r"(\w+://[^\s?#]*)[?#]\S*")
+# Takes the address too where it has no query, so that nothing is looked at twice.
+_QUERY = re.compile(r"(\w://[^\s?#]*)(?:[?#]\S*)?")
 
 
 def clean(text: str) -> str:
@@ -66,7 +66,7 @@ def quoted(value: object) -> str:
 def same_text(text: str) -> str:
     """Return the form in which two texts that say the same in the same words are equal."""
     # Case folding takes some letters apart (Greek with two accents), hence the second time.
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    folded = normalized("NFKC", normalized("NFKC", text).casefold())
     folded = " ".join(folded.split())
     return folded.strip(_ENDS) or folded
 

@@ -194,9 +194,7 @@ class About(NamedTuple):
         """Return 1 for what was said by whom the question names, or by the user where it says "I"."""
         import numpy as np
 
-        known = noted.speaker == 0
-        for term in self.terms:
-            known |= noted.speaker == np.uint32(term)
+        known = (noted.speaker == 0) | np.isin(noted.speaker, np.fromiter(self.terms, dtype=np.uint32))
         named: NDArray[np.bool_] = known.all(axis=1) & (noted.speaker[:, 0] != 0)
         if self.first_person:
             named |= noted.flags & _BY_USER != 0

@@ -96,7 +96,7 @@ def _tokens_astray(memory: MemoryCore, rows: Mapping[str, Record]) -> list[str]:
         return []
     with store.database.read() as connection:
         kept = connection.execute(
-            "SELECT m.id, v.tokens FROM memories m JOIN collections c ON c.id = m.collection"
+            "SELECT m.id, v.terms FROM memories m JOIN collections c ON c.id = m.collection"
             " LEFT JOIN vectors v ON v.seq = m.seq WHERE c.name = ?",
             (memory._parts.collection_name,),
         ).fetchall()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 import unicodedata
 import zlib
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from mem0 import text
 from mem0.languages import folded
-from mem0.text import clean, question, same_text, terms, tokens, words
+from mem0.text import clean, question, same_text, terms, tokens, without_login, words
 
 
 def hashed(*found: str) -> tuple[int, ...]:
@@ -212,6 +214,44 @@ class TestQuestion:
     def test_its_length_is_that_of_the_text(self) -> None:
         assert question("What does she like about the tea?").length == 7
         assert question("!?") == ((), 0)
+
+
+class TestHostile:
+    """A megabyte that was made to take long takes no longer than another."""
+
+    MARKS = "a" + "\u0316\u0301" * 200_000
+
+    @pytest.mark.parametrize("read", [tokens, question, same_text, words])
+    @pytest.mark.parametrize("text", [MARKS, "ก" + "\u0e38\u0e48" * 200_000], ids=["Latin", "Thai"])
+    def test_marks_upon_marks(self, read: Callable[[str], object], text: str) -> None:
+        started = time.process_time()
+        read(text)
+        assert time.process_time() - started < 8
+
+    def test_they_are_still_a_normal_form(self) -> None:
+        assert same_text(same_text(self.MARKS)) == same_text(self.MARKS)
+        assert tokens(self.MARKS) == tokens("a")
+
+    @pytest.mark.parametrize(
+        "text", ["a" * 400_000, "a://" * 100_000, "://" * 100_000, "a?" * 200_000, "//@" * 100_000]
+    )
+    def test_what_is_no_address(self, text: str) -> None:
+        started = time.process_time()
+        without_login(text)
+        assert time.process_time() - started < 8
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://me:p@ss@host/v1?key=1#x", "https://host/v1"),
+        ("see https://a.b/c?key=1 and http://d/#e, or x?", "see https://a.b/c and http://d/ or x?"),
+        ("http://a,http://b?key=1", "http://a,http://b"),
+        ("://?key", "://?key"),
+    ],
+)
+def test_an_address_is_shown_without_secrets(address: str, shown: str) -> None:
+    assert without_login(address) == shown
 
 
 class TestClean:

@@ -132,7 +132,7 @@ _DAMAGE: dict[str, tuple[list[str], str]] = {
     ),
     "another one's tokens": (
         [
-            "UPDATE vectors SET tokens = (SELECT tokens FROM vectors WHERE seq = "
+            "UPDATE vectors SET terms = (SELECT terms FROM vectors WHERE seq = "
             + _of("u likes rain")
             + ") WHERE seq = "
             + _of("u likes oolong")

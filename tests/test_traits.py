@@ -43,6 +43,10 @@ class TestSpeaker:
         said = [of("Caroline: I paint."), of("Bob: I sing."), of("I paint."), of("I paint.", actor_id="Caroline")]
         assert legs("What does Caroline paint?", *said)["speaker"] == [1.0, 0.0, 0.0, 1.0]
 
+    def test_the_name_in_the_text_goes_before_that_of_the_message(self) -> None:
+        assert legs("What does Bob sing?", of("Bob: I sing.", actor_id="Caroline"))["speaker"] == [1.0]
+        assert legs("What does Caroline sing?", of("Bob: I sing.", actor_id="Caroline"))["speaker"] == [0.0]
+
     def test_the_user_in_the_first_person(self) -> None:
         assert legs("What do I paint?", of("Flowers."), of("Flowers.", "assistant"))["speaker"] == [1.0, 0.0]
 
@@ -76,6 +80,10 @@ class TestRecency:
         ("I moved to Lisbon.", False),
         ("Why not? Because.", False),
         ("I moved to Lisbon last week. " * 10 + "And you?", False),
+        ("a" * 158 + "?", True),
+        ("a" * 159 + "?", False),
+        ("?", True),
+        ("", False),
     ],
 )
 def test_what_only_asks(text: str, asks: bool) -> None:

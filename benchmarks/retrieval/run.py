@@ -150,12 +150,14 @@ def scores(conversations: Sequence[Conversation], answers: Iterable[Answer]) -> 
 @contextmanager
 def without(*legs: str) -> Iterator[None]:
     """Search without some legs until the block ends."""
-    before = weighed.FINE, weighed.COARSE
-    weighed.FINE, weighed.COARSE = ({name: some[name] for name in some if name not in legs} for some in before)
+    before = {name: getattr(weighed, name) for name in ("FINE", "COARSE", "WORDS_ALONE")}
+    for name, counts in before.items():
+        setattr(weighed, name, {leg: counts[leg] for leg in counts if leg not in legs})
     try:
         yield
     finally:
-        weighed.FINE, weighed.COARSE = before
+        for name, counts in before.items():
+            setattr(weighed, name, counts)
 
 
 def leg_names(text: str) -> list[str]:

@@ -96,13 +96,17 @@ def embed_texts(embedder: Any, texts: Sequence[str]) -> NDArray[np.float32]:
 
 
 def embed_with_tokens(embedder: Any, texts: Sequence[str]) -> tuple[NDArray[np.float32], Sequence[TokenVectors] | None]:
-    """Do what :func:`embed_texts` does, with the vectors of the tokens where the embedder makes them."""
+    """Do what :func:`embed_texts` does, with the vectors of the tokens where the embedder makes them.
+
+    Raises:
+        EmbeddingError: As :func:`embed_texts`; or tokens are not those of each text, or have no word or no int8 vector.
+    """
     if not offers(embedder, "embed_with_tokens"):
         return embed_texts(embedder, texts), None
     with _translated(embedder, texts):
         vectors, tokens = embedder.embed_with_tokens(list(texts))
-    if tokens is not None and len(tokens) != len(texts):
-        raise EmbeddingError(f"{type(embedder).__name__} returned tokens of {len(tokens)} for {len(texts)} text(s)")
+    if tokens is not None:
+        _check_tokens(f"embedder {type(embedder).__name__}", texts, tokens)
     return _checked(embedder, texts, vectors), tokens
 
 
@@ -139,6 +143,15 @@ def _translated(embedder: Any, texts: Sequence[str]) -> Iterator[None]:
             status=status,
             retryable=retryable,
         ) from error
+
+
+def _check_tokens(name: str, texts: Sequence[str], tokens: Sequence[TokenVectors]) -> None:
+    if len(tokens) != len(texts):
+        raise EmbeddingError(f"{name} returned tokens of {len(tokens)} for {len(texts)} text(s)")
+    for one in tokens:
+        shape: tuple[int, ...] = getattr(getattr(one, "vectors", None), "shape", ())
+        if len(shape) != 2 or not shape[1] or shape[0] != len(one.words) or one.vectors.dtype != "int8":
+            raise EmbeddingError(f"{name} returned tokens that are not TokenVectors: a word and a row of int8 for each")
 
 
 def _checked(embedder: Any, texts: Sequence[str], vectors: Any) -> NDArray[np.float32]:

@@ -99,7 +99,7 @@ def search(
     if reranks:
         # What a number cuts is the reranker's score, which is not there yet.
         before = None if isinstance(threshold, float) else threshold
-        found = yield from _fetched(candidates, ranking.rank(candidates, wide, before), explain)
+        found = yield from _fetched(candidates, ranking.rank(candidates, wide, before, explain=explain), explain)
         if not found:
             return found
         answer: Reranked = yield Rerank(question, [memory["memory"] for memory in found])
@@ -109,7 +109,7 @@ def search(
         # Told with the result, whose order is the usual one.  What the error says may hold text of memories.
         reason = type(failed.__cause__ or failed).__name__
         logger.warning("reranking failed (%s): a search has the order without; see its .rerank_error", reason)
-    found = yield from _fetched(candidates, ranking.rank(candidates, limit, threshold), explain)
+    found = yield from _fetched(candidates, ranking.rank(candidates, limit, threshold, explain=explain), explain)
     found.rerank_error = failed
     return found
 
@@ -127,7 +127,7 @@ def _fetched(candidates: Candidates, ranked: ranking.Ranked, explain: bool) -> V
         if explainer is not None:
             memory["explain"] = explainer.of(position, row.payload)
         found.append(memory)
-    if explain and ranked.left_out:
+    if ranked.left_out:
         left: list[Record | None] = yield Fetch([one.key for one in ranked.left_out])
         found.dropped = [
             {"id": row.id, "memory": row.payload.get("data"), "score": one.score, "reason": one.reason}

@@ -24,7 +24,7 @@ class Ranked(NamedTuple):
         keys: Their keys, in the same order.
         scores: Their absolute scores, 0-1, in the same order.
         total: How many candidates there were.
-        left_out: Those that would be among them without the threshold.
+        left_out: Those that would be among them without the threshold, where they are asked for.
     """
 
     positions: list[int]
@@ -48,17 +48,18 @@ class LeftOut(NamedTuple):
     reason: str
 
 
-def rank(candidates: Candidates, limit: int, threshold: Threshold) -> Ranked:
+def rank(candidates: Candidates, limit: int, threshold: Threshold, *, explain: bool = False) -> Ranked:
     """Order candidates by the weighted sum of their legs.
 
     The order may use what it likes, neighbours among it; the score is the mean of the memory's own
-    legs that ran, each measured against a perfect match.  So it does not depend on other candidates,
-    is 1 for the identical text, and at most 0.5 where only words or only meaning agree.
+    legs that ran, each measured against a perfect match.  So it does not depend on which others are
+    candidates, is 1 for the identical text, and at most 0.5 where only words or only meaning agree.
 
     Args:
         candidates: What the store found.
         limit: How many to return.
         threshold: What leaves some out; applied before the limit.
+        explain: Whether to tell what it leaves out.
     """
     import numpy as np
 
@@ -72,7 +73,7 @@ def rank(candidates: Candidates, limit: int, threshold: Threshold) -> Ranked:
     scores = (np.fmax(own, 0).sum(axis=0) / said).clip(0, 1).astype(np.float32)
     kept, why = cut(candidates, scores, threshold)
     best = _best(order, np.flatnonzero(kept), limit)
-    missed = [] if kept.all() else [at for at in _best(order, np.arange(count), limit) if not kept[at]]
+    missed = [at for at in _best(order, np.arange(count), limit) if not kept[at]] if explain else []
     left_out = [
         LeftOut(key, float(scores[at]), why(at))
         for key, at in zip(candidates.pick(np.array(missed, dtype=np.int64)), missed, strict=True)

@@ -76,7 +76,7 @@ def inspected(connection: sqlite3.Connection, number: int, dims: int) -> tuple[l
     ]
     rows = []
     found = connection.execute(
-        "SELECT m.id, m.payload, m.user_id, m.agent_id, m.run_id, v.vector, v.late, v.checksum, v.tokens,"
+        "SELECT m.id, m.payload, m.user_id, m.agent_id, m.run_id, v.vector, v.late, v.checksum, v.terms,"
         " v.traits"
         " FROM memories m LEFT JOIN vectors v ON v.seq = m.seq WHERE m.collection = ? ORDER BY m.seq",
         (number,),

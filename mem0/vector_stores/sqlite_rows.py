@@ -27,7 +27,7 @@ from mem0.vector_stores.sqlite_schema import TOMBSTONES_KEPT
 # SQLite's oldest supported limit on parameters is 32,766; statements stay far below it.
 _AT_ONCE = 500
 
-_PUT_VECTOR = "INSERT OR REPLACE INTO vectors (seq, vector, tokens, checksum, traits, late) VALUES (?, ?, ?, ?, ?, ?)"
+_PUT_VECTOR = "INSERT OR REPLACE INTO vectors (seq, vector, terms, checksum, traits, late) VALUES (?, ?, ?, ?, ?, ?)"
 
 
 class Collection(NamedTuple):
@@ -58,7 +58,7 @@ def read_collection(connection: sqlite3.Connection, name: str) -> Collection | N
 
 
 def put_row(connection: sqlite3.Connection, collection: Collection, changed: int, change: Change) -> None:
-    """Write one row with its vector, tokens and attributes; an id that is there keeps its place."""
+    """Write one row with its vector, search terms and attributes; an id that is there keeps its place."""
     payload, vector = change.payload, change.vector
     stored = _json(payload)
     if vector is not None:
@@ -97,7 +97,7 @@ def put_row(connection: sqlite3.Connection, collection: Collection, changed: int
         )
         connection.execute("DELETE FROM attributes WHERE memory = ?", (seq,))
     if vector is None:
-        connection.execute("UPDATE vectors SET tokens = ?, traits = ? WHERE seq = ?", (words, traits, seq))
+        connection.execute("UPDATE vectors SET terms = ?, traits = ? WHERE seq = ?", (words, traits, seq))
     else:
         raw = vector.tobytes()
         connection.execute(_PUT_VECTOR, (seq, raw, words, checksum(raw, late), traits, late))
@@ -128,7 +128,7 @@ def index_rows(connection: sqlite3.Connection, where: str, values: Sequence[Any]
     """
     found = connection.execute(
         "SELECT m.id, m.seq, m.user_id, m.agent_id, m.run_id, m.created, m.expires, m.turn, m.dense,"
-        " v.vector, v.late, v.checksum, v.tokens, v.traits"
+        " v.vector, v.late, v.checksum, v.terms, v.traits"
         f" FROM memories m JOIN vectors v ON v.seq = m.seq WHERE {where}",
         values,
     )

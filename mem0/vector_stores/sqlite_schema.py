@@ -110,10 +110,17 @@ def _renewed(rows: Iterable[tuple[int, str]]) -> Iterator[tuple[bytes, bytes, in
             yield terms(payload), Traits.of(payload).to_bytes(), seq
 
 
+def _rename_terms(connection: sqlite3.Connection) -> None:
+    # A process of an older version may have the file open, which looks at numbers only when it opens one: by this it
+    # is refused, instead of writing terms that nobody looks for beside checksums that do not fit.
+    connection.execute("ALTER TABLE vectors RENAME COLUMN tokens TO terms")
+
+
 MIGRATIONS = (
     Migration("collections, memories, vectors, attributes", _create),
     Migration("checksums of vectors", _add_checksums),
     Migration("traits of texts, and vectors of their tokens", _add_traits),
     Migration("checksums of the vectors of tokens too", _extend_checksums),
     Migration("search terms without accents, parts of words; questions, rules and preferences", _renew_terms),
+    Migration("a name for them that running processes of older versions do not know", _rename_terms),
 )

@@ -159,7 +159,7 @@ class View:
         scope.  With its neighbours: of each token the closest one in any of them.
         """
         size = words.vectors.shape[1]
-        if (index.late_end[: index.size] % size).any():  # of another model, or damaged, which `check` tells
+        if (index.late_end[: index.size] % size).any():  # some are of another size, whose model this one replaced
             return {}
         rows = self.rows[pool]
         ends = index.late_end[rows] // size

@@ -64,7 +64,7 @@ DAMAGE: list[tuple[str, str, tuple[Any, ...]]] = [
     ("vector", "UPDATE vectors SET vector = zeroblob(32) WHERE seq = (SELECT seq FROM memories WHERE id = ?)", ()),
     ("vector", "UPDATE vectors SET checksum = 1 WHERE seq = (SELECT seq FROM memories WHERE id = ?)", ()),
     ("vector", "DELETE FROM vectors WHERE seq = (SELECT seq FROM memories WHERE id = ?)", ()),
-    ("tokens", "UPDATE vectors SET tokens = x'00000000' WHERE seq = (SELECT seq FROM memories WHERE id = ?)", ()),
+    ("tokens", "UPDATE vectors SET terms = x'00000000' WHERE seq = (SELECT seq FROM memories WHERE id = ?)", ()),
     ("traits", "UPDATE vectors SET traits = x'00' WHERE seq = (SELECT seq FROM memories WHERE id = ?)", ()),
     ("traits", "UPDATE vectors SET traits = NULL WHERE seq = (SELECT seq FROM memories WHERE id = ?)", ()),
     ("traits", "UPDATE vectors SET traits = zeroblob(9) WHERE seq = (SELECT seq FROM memories WHERE id = ?)", ()),
@@ -114,8 +114,8 @@ def test_damage_is_found_and_repaired(path: Path, kind: str, statement: str, _: 
         "vector = zeroblob(1536)",
         "vector = zeroblob(1536), late = NULL, checksum = 1813832062",  # which fits it, as of a file without them
         "vector = 'text'",
-        "tokens = x'00'",
-        "tokens = 'text'",
+        "terms = x'00'",
+        "terms = 'text'",
         "traits = x'00'",
         "traits = NULL",
         "late = x'00'",
@@ -197,6 +197,7 @@ def test_an_older_file_is_given_checksums(path: Path) -> None:
         filled(m)
     damaged(
         path,
+        ("ALTER TABLE vectors RENAME COLUMN terms TO tokens", ()),
         ("ALTER TABLE vectors DROP COLUMN checksum", ()),
         ("ALTER TABLE vectors DROP COLUMN traits", ()),
         ("ALTER TABLE vectors DROP COLUMN late", ()),
@@ -213,6 +214,7 @@ def test_a_file_whose_checksums_are_of_vectors_alone_is_given_those_of_their_tok
         damage = m.add("Tea, please", user_id="alice")[0]["id"]
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.create_function("crc", 1, zlib.crc32)
+        connection.execute("ALTER TABLE vectors RENAME COLUMN terms TO tokens")
         connection.execute("UPDATE vectors SET checksum = crc(vector)")
         connection.execute("UPDATE vectors SET vector = zeroblob(1536) WHERE seq = 3")
         connection.execute("DELETE FROM mem0_migrations WHERE component = 'store' AND number > 3")
@@ -226,7 +228,8 @@ def test_an_older_file_is_searched_by_the_terms_of_today(path: Path) -> None:
         honey = m.add("Jörg: Ich habe elf Kilo Lindenblütenhonig", user_id="u")[0]["id"]
     damaged(
         path,
-        ("UPDATE vectors SET tokens = x'00000000', traits = zeroblob(9)", ()),
+        ("UPDATE vectors SET terms = x'00000000', traits = zeroblob(9)", ()),
+        ("ALTER TABLE vectors RENAME COLUMN terms TO tokens", ()),
         ("UPDATE collections SET tokens_version = 1", ()),
         ("UPDATE memories SET payload = 'x' WHERE seq = 1", ()),
         ("DELETE FROM mem0_migrations WHERE component = 'store' AND number > 3", ()),
@@ -240,6 +243,25 @@ def test_an_older_file_is_searched_by_the_terms_of_today(path: Path) -> None:
         assert {finding.kind for finding in m.check().findings} == {"payload"}
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT tokens_version FROM collections").fetchall() == [(TOKENS_VERSION,)]
+
+
+def test_a_process_of_an_older_version_that_has_the_file_open_writes_no_more(path: Path) -> None:
+    with opened(path) as m:
+        filled(m)
+    damaged(
+        path,
+        ("ALTER TABLE vectors RENAME COLUMN terms TO tokens", ()),
+        ("DELETE FROM mem0_migrations WHERE component = 'store' AND number > 5", ()),
+    )
+    theirs = "INSERT OR REPLACE INTO vectors (seq, vector, tokens, checksum) SELECT seq, vector, tokens, 0 FROM vectors"
+    with closing(sqlite3.connect(path)) as older:
+        older.execute(theirs)
+        older.rollback()
+        with opened(path) as m:
+            with pytest.raises(sqlite3.OperationalError, match="no column named tokens"):
+                older.execute(theirs)
+            older.rollback()
+            assert m.check().ok
 
 
 # -- rebuilding -------------------------------------------------------------------------------------

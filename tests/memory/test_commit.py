@@ -358,6 +358,21 @@ def test_a_row_comes_back_with_the_vectors_of_its_tokens(tmp_path: Path, write: 
         assert m.check().ok
 
 
+def test_what_an_earlier_version_was_about_to_do_leaves_the_vectors_of_tokens(tmp_path: Path) -> None:
+    with SQLiteManager(tmp_path / "h.db") as history, Memory(path=tmp_path / "m.db", history=history) as m:
+        cat = m.add("The cat sleeps", user_id="u")[0]["id"]
+        before = m.vector_store.get("mem0", cat)
+        assert before is not None
+        assert before.tokens
+        rows = [{"id": cat, "payload": before.payload, "vector": before.vector}]  # its journal knew no tokens
+        content = json.dumps({"made_it": False, "rows": rows})
+        with history.transaction():
+            history.put_intent(Intent("dead", Committer(m.vector_store, history, "mem0").ledger, content))
+        m.add("Rates rose", user_id="u")
+        assert history.intents(Committer(m.vector_store, history, "mem0").ledger) == []
+        assert m.vector_store.get("mem0", cat) == before
+
+
 def test_undoing_twice_is_undoing_once(m: Memory, store: FailingVectorStore) -> None:
     before = snapshot(m)
     _die_after_apply(m, WRITES["update"])

@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from plain_store import PlainStore
 
 from mem0 import AsyncMemory, Memory, ValidationError
+from mem0.memory.threshold import cut
 from mem0.testing import FrozenClock, memory
+from mem0.vector_stores.base import Candidates
 
 TURNS = [
     "Caroline: I moved to Lisbon last spring, and the flat has a view of the river.",
@@ -115,6 +118,44 @@ class TestAuto:
         assert bundled.search("tea", user_id="nobody", threshold="auto", explain=True).dropped == []
 
 
+class TestConvincing:
+    """By the numbers of the legs, each so close to what is wanted that nothing else can decide."""
+
+    @pytest.mark.parametrize(
+        ("count", "least"),
+        [(100, 0.33), (200, 0.36), (6400, 0.51), (20, 0.2603), (1, 0.2603)],  # as 20: nobody has so little to compare
+    )
+    def test_the_more_there_are_the_closer_the_best_vector_has_to_be(self, count: int, least: float) -> None:
+        assert kept(dense=[least + 0.001, *[0.0] * (count - 1)]) == [0]
+        assert kept(dense=[least - 0.001, *[0.0] * (count - 1)]) == []
+
+    def test_beside_words_less_is_enough(self) -> None:
+        # Of vector and words the first half: 0.7 d / 1.6, and with the closest vector (0.4375 d + 0.6 d) / 1.6.
+        for dense, found in [(0.39, [0]), (0.38, [])]:
+            assert kept(dense=[dense, *[0.0] * 99], keyword=[0.0] * 100) == found
+
+    def test_word_by_word_more_is_wanted(self) -> None:
+        counts = {"late": 0.31, "late_window": 0.31, "dense": 0.31, "session_dense": 0.31}
+        assert kept(**{name: [value, *[0.0] * 99] for name, value in counts.items()}) == [0]
+        assert kept(**{name: [value - 0.02, *[0.0] * 99] for name, value in counts.items()}) == []
+
+    def test_others_have_to_come_near_the_best(self) -> None:
+        assert kept(dense=[0.9, 0.55, 0.53, *[0.0] * 97]) == [0, 1]
+
+    def test_of_words_alone_less_near(self) -> None:
+        assert kept(dense=[float("nan")] * 4, keyword=[0.9, 0.19, 0.17, 0.0]) == [0, 1]
+        assert kept(keyword=[0.046, 0.0]) == [0]
+        assert kept(keyword=[0.044, 0.0]) == []
+
+
+def kept(**legs: list[float]) -> list[int]:
+    """Return which of some candidates are convincing, from what the legs say of each."""
+    columns = {name: np.array(values, dtype=np.float32) for name, values in legs.items()}
+    count = len(next(iter(columns.values())))
+    found: list[int] = np.flatnonzero(cut(Candidates(range(count), columns), np.zeros(count), "auto").kept).tolist()
+    return found
+
+
 class TestNumber:
     def test_what_is_below_is_told_with_its_score(self, bundled: Memory) -> None:
         found = bundled.search("Who is allergic to peanuts?", user_id="en", threshold=0.4, explain=True)
@@ -123,6 +164,10 @@ class TestNumber:
         for one in found.dropped:
             assert one["score"] < 0.4
             assert one["reason"] == f"its score {one['score']:.3f} is below the threshold 0.4"
+
+    def test_what_has_just_enough_stays(self) -> None:
+        scores = np.array([0.25, 0.5, 0.75], dtype=np.float32)
+        assert cut(Candidates([0, 1, 2], {}), scores, 0.5).kept.tolist() == [False, True, True]
 
     def test_no_more_are_told_than_would_have_been_returned(self, bundled: Memory) -> None:
         found = bundled.search("peanuts", user_id="en", threshold=1.0, limit=2, explain=True)

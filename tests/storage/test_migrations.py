@@ -133,7 +133,7 @@ def test_a_newer_file_is_refused_and_left_as_it_is(tmp_path: Path, component: st
         ),
     }
     for what, open_it in opens.items():
-        known = {"store": 5, "history": 2}[component]
+        known = {"store": 6, "history": 2}[component]
         with pytest.raises(
             StorageVersionError, match=f"{path}.*{component} schema is number {known + 1}.*knows {known}"
         ):

@@ -335,13 +335,13 @@ def test_of_many_the_likely_ones_are_compared_word_by_word_and_stand_in_front() 
     for row in rows:
         row.words = [[127, 0, 0, 0]]
         row.created = row.seq * 2 * DAY  # no neighbours
-    rows[123].text = "needle"
+    rows[456].text = "needle"
     index = index_of(rows)
     asked = TokenVectors(("needle",), np.array([[127, 0, 0, 0]], dtype=np.int8))
     legs = legs_of(index, "needle", [1.0] * DIMS, words=asked)
     assert np.isnan(legs.late).sum() == 500 - sqlite_view._POOL
     order = weighed.order({name: getattr(legs, name) for name in LEGS}, 500)
-    assert order.argmax() == 123
+    assert order.argmax() == 456
     assert order[~np.isnan(legs.late)].min() > order[np.isnan(legs.late)].max()
 
 
@@ -360,6 +360,35 @@ def test_what_may_be_returned_is_compared_first() -> None:
         .legs(index_of(rows), vector, text.question("needle"), keep, About.of("needle"), asked)
     )
     assert legs.late.tolist() == pytest.approx([1.0])
+
+
+def late_of(rows: Sequence[Plain], *words: str) -> list[float]:
+    """What comparing word by word says of rows, for a question of these words, each at a right angle to the next."""
+    asked = TokenVectors(words, (np.eye(4, dtype=np.int8) * 127)[: len(words)])
+    found: list[float] = legs_of(index_of(rows), "?", [1.0] * DIMS, words=asked).late.tolist()
+    return found
+
+
+def test_single_letters_count_nothing_beside_words() -> None:
+    rows = turns(["a", "b"])
+    rows[0].words, rows[1].words = [[127, 0, 0, 0]], [[0, 127, 0, 0]]
+    assert late_of(rows, "word", "s") == pytest.approx([1.0, 0.0])
+    assert late_of(rows, "5", "s") == pytest.approx([1.0, 0.0])
+    assert late_of(rows, "t", "s") == pytest.approx([0.5, 0.5])  # of nothing else each counts the same
+    assert late_of(rows, "茶", "s") == pytest.approx([1.0, 0.0])
+
+
+def test_token_vectors_of_another_size_are_not_compared() -> None:
+    rows = turns(["a", "b"])
+    rows[0].words, rows[1].words = [[127, 0, 0]], [[0, 127, 0, 0]]
+    assert np.isnan(late_of(rows, "word")).all()
+
+
+def test_three_hours_of_silence_do_not_end_a_session_and_more_does() -> None:
+    rows = turns(["a", "b", "c"], [0, 3 * HOUR, 6 * HOUR + 1])
+    rows[0].vector = [1.0] * 3 + [-1.0] * 3
+    legs = legs_of(index_of(rows), "?", rows[0].vector)
+    assert legs.session_dense.tolist() == pytest.approx([1.0, 1.0, 0.0], abs=1e-6)
 
 
 def some_word(dice: random.Random) -> list[int]:

@@ -399,7 +399,7 @@ def test_a_database_that_was_handed_over_stays_open() -> None:
         "UPDATE vectors SET vector = x'00'",
         "UPDATE vectors SET vector = x'0000c07f0000c07f0000c07f0000c07f'",
         "UPDATE vectors SET vector = zeroblob(16)",
-        "UPDATE vectors SET tokens = x'00'",
+        "UPDATE vectors SET terms = x'00'",
         "UPDATE vectors SET traits = x'00'",
         "UPDATE vectors SET late = x'00'",
     ],

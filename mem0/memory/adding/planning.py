@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from mem0.languages import normalized
 from mem0.memory import payloads
 from mem0.memory.adding import prompts
 from mem0.memory.adding.messages import Turn
@@ -259,4 +259,4 @@ def _source(item: Item, spoken: Sequence[Spoken]) -> tuple[Turn | None, bool | N
 
 
 def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).strip(" \"'“”‘’„«»「」『』…")
+    return " ".join(normalized("NFKC", text).casefold().split()).strip(" \"'“”‘’„«»「」『』…")
