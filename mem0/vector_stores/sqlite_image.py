@@ -28,7 +28,7 @@ from mem0.vector_stores.sqlite_rows import (
     read_collection,
     scope_sql,
 )
-from mem0.vector_stores.sqlite_view import Legs
+from mem0.vector_stores.sqlite_view import Legs, View
 
 
 class Image:
@@ -71,7 +71,7 @@ class Image:
                         older = collection.changed  # another thread has read what is newer: read that too
                         continue
                     index = self._refreshed(connection, collection, scope)
-                    view = index.view(scope)
+                    view = View.of(index, scope)
                     keep = None if matching is None else np.isin(view.seqs, matching)
                     if query.alive_at is not None and (ended := view.expires <= query.alive_at).any():
                         keep = ~ended if keep is None else keep & ~ended

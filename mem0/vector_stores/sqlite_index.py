@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from mem0.traits import Noted, Traits
 from mem0.types import Scope
-from mem0.vector_stores.sqlite_view import View
 
 
 class Row(NamedTuple):
@@ -70,7 +69,7 @@ class Index:
         self.touched: dict[Scope, int] = {}  # by scope: when one of its rows last came or went
         self.clock = 0
         self.loaded: set[Scope] = set()
-        self.views: dict[Scope, View] = {}
+        self.views: dict[Scope, Any] = {}  # what is made of these for each scope, see `sqlite_view`
         self.view_bytes = 0
 
     clear = _clear
@@ -152,15 +151,6 @@ class Index:
         for number in set(identities.tolist()):
             for scope in self.wider[number]:
                 self.touched[scope] = self.clock
-
-    def view(self, scope: Scope) -> View:
-        """Return the scope's rows as they are now; the scope must be held."""
-        known = self.views.get(scope)
-        if known is not None and self.touched.get(scope, 0) <= known.made:
-            return known
-        view = self.views[scope] = View(self, scope)
-        self.view_bytes += view.nbytes - (known.nbytes if known else 0)
-        return view
 
     def _reserve(self, rows: int, tokens: int, late: int) -> None:
         if rows > len(self.seqs):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,7 @@ from mem0.text import Question
 from mem0.traits import About, Noted
 from mem0.types import Scope, TokenVectors
 from mem0.vector_stores.neighbours import NEARNESS, Neighbours
-
-if TYPE_CHECKING:
-    from mem0.vector_stores.sqlite_index import Index
+from mem0.vector_stores.sqlite_index import Index
 
 Floats = NDArray[np.float32]
 
@@ -89,6 +87,16 @@ class View:
         self.run = int(breaks[0]) if len(breaks) else len(self.rows)
         self._read_tokens(index)
         self.beside = Neighbours(self.seqs, index.identity[self.rows], self.noted.created, index.turn[self.rows])
+
+    @classmethod
+    def of(cls, index: Index, scope: Scope) -> View:
+        """Return a scope's rows as they are now; the index must hold the scope."""
+        known: View | None = index.views.get(scope)
+        if known is not None and index.touched.get(scope, 0) <= known.made:
+            return known
+        view = index.views[scope] = cls(index, scope)
+        index.view_bytes += view.nbytes - (known.nbytes if known else 0)
+        return view
 
     @property
     def nbytes(self) -> int:

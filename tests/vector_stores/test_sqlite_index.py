@@ -24,7 +24,7 @@ from mem0.types import ANYONE, Scope, TokenVectors
 from mem0.vector_stores import sqlite_rows, sqlite_view
 from mem0.vector_stores.sqlite import SQLiteVectorStore
 from mem0.vector_stores.sqlite_index import Index, Row
-from mem0.vector_stores.sqlite_view import Legs
+from mem0.vector_stores.sqlite_view import Legs, View
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -206,7 +206,7 @@ def legs_of(
     words: TokenVectors | None = None,
 ) -> Legs:
     asked = None if vector is None else np.array(vector, dtype=np.float32)
-    return index.view(scope).legs(index, asked, text.question(question), None, About.of(question), words)
+    return View.of(index, scope).legs(index, asked, text.question(question), None, About.of(question), words)
 
 
 def turns(texts: Sequence[str], created: Sequence[float] | None = None, **scope: str) -> list[Plain]:
@@ -354,10 +354,8 @@ def test_what_may_be_returned_is_compared_first() -> None:
     keep[7] = True
     asked = TokenVectors(("needle",), np.array([[127, 0, 0, 0]], dtype=np.int8))
     vector = np.ones(DIMS, dtype=np.float32)
-    legs = (
-        index_of(rows)
-        .view(ANYONE)
-        .legs(index_of(rows), vector, text.question("needle"), keep, About.of("needle"), asked)
+    legs = View.of(index_of(rows), ANYONE).legs(
+        index_of(rows), vector, text.question("needle"), keep, About.of("needle"), asked
     )
     assert legs.late.tolist() == pytest.approx([1.0])
 
@@ -401,7 +399,7 @@ def test_only_what_is_kept_is_returned_but_all_are_neighbours() -> None:
     rows = turns(["a", "needle", "b"])
     index = index_of(rows)
     keep = np.array([True, False, False])
-    legs = index.view(Scope()).legs(index, None, text.question("needle"), keep, About.of("needle"))
+    legs = View.of(index, Scope()).legs(index, None, text.question("needle"), keep, About.of("needle"))
     assert legs.seqs.tolist() == [1]
     assert legs.near_keyword[0] > 0
 
