@@ -24,7 +24,7 @@ FINE: Mapping[str, float] = {
     "time": 0.35,
     "asks": -0.1,
     "standing": 0.2,
-    "recency": 0.35,
+    "recency": 0.15,
 }
 
 #: The same where they are not: it chooses whom to compare word by word, and orders everything where an embedder
@@ -39,7 +39,7 @@ COARSE: Mapping[str, float] = {
     "time": 0.7,
     "asks": -0.2,
     "standing": 0.4,
-    "recency": 0.7,
+    "recency": 0.3,
 }
 
 #: The same where nothing but words can be compared, as where the embedder does not know a script: beside so few other

@@ -168,7 +168,7 @@ class Damage(NamedTuple):
 
     Attributes:
         memory_id: Of which memory; ``None`` of the file.
-        kind: ``structure``, ``payload``, ``scope``, ``vector``, ``tokens`` or ``traits``.
+        kind: ``structure``, ``payload``, ``scope``, ``vector``, ``tokens``, ``traits`` or ``words``.
         detail: What is wrong.
     """
 
@@ -184,7 +184,8 @@ class Finding(NamedTuple):
         kind: What the store finds in itself (``structure``, ``payload``, ``scope``, ``vector``, ``tokens``,
             ``traits``); ``text`` (it does not fit its hash); ``lost`` (only the history has it); ``undeleted`` (the
             history says that it is gone); ``behind`` (the history says another text); ``unrecorded`` (the history does
-            not know it, as of rows that another program wrote: that is no damage).
+            not know it, as of rows that another program wrote: that is no damage); ``words`` (it was stored without the
+            vectors of words that others have, as by an earlier version: that is no damage either).
         memory_id: Of which memory; ``None`` of the file.
         detail: What is wrong.
         repaired: Whether ``check(repair=True)`` has put it right.

@@ -9,8 +9,11 @@ from typing import Any
 from mem0.memory import payloads
 from mem0.types import CheckReport, Damage, Finding, HistoryRow, Record, Scope
 
-#: What is found where other programs write into the collection; it says nothing of damage.
-HARMLESS = ("unrecorded",)
+# What is found where other programs write into the collection; nothing is to be done about it.
+_OF_OTHERS = "unrecorded"
+
+#: What is no damage: that, and what an earlier version stored without the vectors of its words.
+HARMLESS = (_OF_OTHERS, "words")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ def findings_of(survey: Survey) -> list[Finding]:
             continue
         last = survey.latest.get(row.id)
         if last is None:
-            found.append(Finding("unrecorded", row.id, "the history does not know it: another program wrote it"))
+            found.append(Finding(_OF_OTHERS, row.id, "the history does not know it: another program wrote it"))
         elif last.event == "DELETE":
             found.append(Finding("undeleted", row.id, "the history says that it was deleted"))
         elif last.new_value != row.payload.get("data"):
@@ -79,7 +82,7 @@ def repairs_of(survey: Survey, findings: Iterable[Finding]) -> Repairs:
         memory_id = finding.memory_id
         row = rows.get(memory_id or "")
         last = survey.latest.get(memory_id or "")
-        if memory_id is None or finding.kind in HARMLESS:
+        if memory_id is None or finding.kind == _OF_OTHERS:
             continue
         if finding.kind == "undeleted":
             repairs.deleted.append(memory_id)

@@ -19,13 +19,20 @@ _DERIVED_BY_MEM0AI = "text_lemmatized"
 _KNOWN_ABOUT = frozenset({"user_id", "agent_id", "run_id", "role", "actor_id", "expiration_date"})
 
 
-def fingerprint(text: str, identity: Scope, role: str | None) -> str:
+def fingerprint(text: str, identity: Scope, role: str | None, actor_id: str | None = None) -> str:
     """Return what two memories of one identity share when they say the same.
 
-    For a verbatim turn the role counts too: "yes" from the user and from the assistant are two turns.
+    For a verbatim turn it counts too who says it: "yes" from the user and from the assistant are two turns, and so is
+    what Ann and Bob both say.
     """
-    said = json.dumps([*identity, role, same_text(text)])
-    return hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
+    said = [*identity, role, same_text(text), *([] if actor_id is None else [actor_id])]
+    return hashlib.blake2b(json.dumps(said).encode(), digest_size=16).hexdigest()
+
+
+def _fingerprint(text: str, payload: Mapping[str, Any], *, turn: bool) -> str:
+    """Return the fingerprint of a payload with this text; of a fact it does not matter whose it is noted to be."""
+    said_by = (payload.get("role"), payload.get("actor_id")) if turn else (None, None)
+    return fingerprint(text, Scope.of(payload), *said_by)
 
 
 def text_hash(text: str) -> str:
@@ -45,6 +52,8 @@ def new_payload(
 ) -> dict[str, Any]:
     """Return the payload of a new memory; one with a role is a verbatim turn."""
     about = {**identity.ids(), "role": role, "actor_id": actor_id, "expiration_date": expiration_date}
+    turn = role is not None
+    mark = fingerprint(text, identity, role, actor_id if turn else None)
     return {
         "data": text,
         "hash": text_hash(text),
@@ -52,7 +61,7 @@ def new_payload(
         "updated_at": created_at,
         **{key: value for key, value in about.items() if value is not None},
         **metadata,
-        "_mem0": {"version": 1, "turn": role is not None, "fingerprint": fingerprint(text, identity, role)},
+        "_mem0": {"version": 1, "turn": turn, "fingerprint": mark},
     }
 
 
@@ -63,9 +72,8 @@ def patched(payload: Mapping[str, Any], text: str | None, metadata: Mapping[str,
     ours = dict(own_notes(payload))
     if text is not None:
         ours.pop("source", None)  # what somebody writes by hand rests on no message
-        role = payload.get("role") if ours.get("turn") else None
         new["data"], new["hash"] = text, text_hash(text)
-        ours["fingerprint"] = fingerprint(text, Scope.of(payload), role)
+        ours["fingerprint"] = _fingerprint(text, payload, turn=bool(ours.get("turn")))
     new["updated_at"] = now
     new["_mem0"] = {**ours, "version": version(payload) + 1}
     return new
@@ -85,7 +93,7 @@ def superseded(
     new = {key: value for key, value in new.items() if key not in ("role", "actor_id")}
     about = {"expiration_date": expiration_date, "actor_id": actor_id}
     new |= {key: value for key, value in about.items() if value is not None}
-    new["_mem0"] |= {"turn": False, "fingerprint": fingerprint(text, Scope.of(payload), None)}
+    new["_mem0"] |= {"turn": False, "fingerprint": _fingerprint(text, payload, turn=False)}
     return new
 
 
@@ -96,8 +104,7 @@ def approved(payload: Mapping[str, Any], text: str, metadata: Mapping[str, Any])
     if text != payload.get("data"):
         ours = dict(own_notes(payload))
         ours.pop("source", None)  # the words it rests on may be what was taken out
-        role = payload.get("role") if ours.get("turn") else None
-        ours["fingerprint"] = fingerprint(text, Scope.of(payload), role)
+        ours["fingerprint"] = _fingerprint(text, payload, turn=bool(ours.get("turn")))
         new |= {"data": text, "hash": text_hash(text), "_mem0": ours}
     return new
 
@@ -151,8 +158,10 @@ def notes_fit(payload: Mapping[str, Any]) -> bool:
     ours = own_notes(payload)
     if "fingerprint" not in ours:
         return True
-    role = payload.get("role") if ours.get("turn") else None
-    return bool(ours["fingerprint"] == fingerprint(str(payload.get("data")), Scope.of(payload), role))
+    text, turn = str(payload.get("data")), bool(ours.get("turn"))
+    # Earlier versions left out who said a turn.
+    nameless = {key: value for key, value in payload.items() if key != "actor_id"}
+    return ours["fingerprint"] in (_fingerprint(text, payload, turn=turn), _fingerprint(text, nameless, turn=turn))
 
 
 def fingerprint_of(change: Change) -> str | None:

@@ -282,6 +282,8 @@ class SQLiteVectorStore(VectorStoreBase):
             skipped["dense"] = UNKNOWN_SCRIPT
         elif query.tokens is None:
             skipped |= dict.fromkeys(WORD_BY_WORD, "the embedder makes no vectors of words")
+        elif len(legs.seqs) and np.isnan(legs.late).all():
+            skipped |= dict.fromkeys(WORD_BY_WORD, "some memories of the scope were stored without vectors of words")
         if np.isnan(legs.keyword).all():
             skipped["keyword"] = "the question has no words"
         return Candidates(

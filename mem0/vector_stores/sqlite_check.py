@@ -14,6 +14,7 @@ from mem0 import text
 from mem0.exceptions import StorageCorruptError
 from mem0.traits import TRAITS_SIZE, Traits
 from mem0.types import SCOPE_KEYS, Damage, Record
+from mem0.vector_stores.base import is_understood
 
 
 def checksum(vector: bytes, late: bytes | None = None) -> int:
@@ -75,6 +76,7 @@ def inspected(connection: sqlite3.Connection, number: int, dims: int) -> tuple[l
         for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check")
     ]
     rows = []
+    untold: dict[str, bool] = {}  # by id, of texts that the embedder understands: whether there are no vectors of words
     found = connection.execute(
         "SELECT m.id, m.payload, m.user_id, m.agent_id, m.run_id, v.vector, v.late, v.checksum, v.terms,"
         " v.traits"
@@ -95,6 +97,12 @@ def inspected(connection: sqlite3.Connection, number: int, dims: int) -> tuple[l
             damage.append(Damage(id, "tokens", "its search terms are not those of its text"))
         if traits != Traits.of(payload).to_bytes():
             damage.append(Damage(id, "traits", "what is noted of its speaker is not what its payload says"))
+        if is_understood(payload):
+            untold[id] = not late
+    if not all(untold.values()):
+        # Beside them no memory is compared word by word.
+        lacking = [id for id, has_none in untold.items() if has_none]
+        damage += [Damage(id, "words", "it has no vectors of words, and others have") for id in lacking]
     return rows, damage
 
 

@@ -31,10 +31,6 @@ _CELLS_AT_ONCE = 1 << 22
 # So many of the best are compared word by word; of more, hardly any comes to the front.
 _POOL = 200
 
-# What late interaction says of a text is about this, given its cosine, for texts that are stored without the vectors
-# of their tokens.  A line through the pairs of both kinds of conversation in benchmarks/retrieval.
-_LATE_OF_DENSE = (0.275, 0.094)
-
 # Token vectors are whole numbers, of which this stands for 1.
 _ONE = 127
 
@@ -80,6 +76,7 @@ class View:
             self.rows, self.seqs = self.rows[order], self.seqs[order]
         self.expires = index.expires[self.rows]
         self.dense = index.dense[self.rows]
+        self.untold = bool((self.dense & (index.late_end[self.rows] == _starts(index.late_end, self.rows))).any())
         self.noted = Noted(index.speaker[self.rows], index.flags[self.rows], index.created[self.rows])
         # How many rows stand one behind the other from the first: those need no gathering.
         expected = np.arange(len(self.rows)) + (self.rows[0] if len(self.rows) else 0)
@@ -144,7 +141,7 @@ class View:
             found["near_dense"] = self.beside.around(known)
             found["session_dense"] = self.beside.in_session(known)
             if words is not None and len(words.words):
-                found |= self._compared(index, words, self._pool(found, keep), known)
+                found |= self._compared(index, words, self._pool(found, keep))
         nothing = np.full(len(self.rows), np.nan, dtype=np.float32)
         columns: list[Any] = [self.seqs, *(found.get(name, nothing) for name in Legs._fields[1:])]
         return Legs(*columns if keep is None else [column[keep] for column in columns])
@@ -159,15 +156,18 @@ class View:
             likely[keep] += _FIRST
         return np.sort(np.argpartition(-likely, _POOL)[:_POOL])
 
-    def _compared(self, index: Index, words: TokenVectors, pool: NDArray[np.int64], dense: Floats) -> dict[str, Floats]:
+    def _compared(self, index: Index, words: TokenVectors, pool: NDArray[np.int64]) -> dict[str, Floats]:
         """Return how well the words of the question are met in each of some rows, and in each with its neighbours.
 
         MaxSim of Khattab and Zaharia (2020): of each of the question's tokens the closest one in the row; here the
         mean of their squares, which brings unrelated ones close to 0, weighted by the idf of the token's word in the
         scope.  With its neighbours: of each token the closest one in any of them.
+
+        Nothing where a text that the embedder understands was stored without the vectors of its tokens, as by an
+        earlier version: beside those that have them it would be found far less than if none had.
         """
         size = words.vectors.shape[1]
-        if (index.late_end[: index.size] % size).any():  # some are of another size, whose model this one replaced
+        if self.untold or (index.late_end[: index.size] % size).any():  # some are of another size, of a model before
             return {}
         rows = self.rows[pool]
         ends = index.late_end[rows] // size
@@ -190,12 +190,10 @@ class View:
         importance = self._importance(words.words)
         late = met[:-1] @ importance
         window = window @ importance
-        slope, least = _LATE_OF_DENSE
-        guess = slope * dense[pool] + np.float32(least)
         found = {}
         for name, values in (("late", late), ("late_window", window)):
             found[name] = np.full(len(self.rows), np.nan, dtype=np.float32)
-            found[name][pool] = np.where(told, values, np.maximum(guess, values)).clip(0, 1)
+            found[name][pool] = values.clip(0, 1)
         return found
 
     def _importance(self, words: Sequence[str]) -> Floats:

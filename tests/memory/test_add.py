@@ -11,7 +11,9 @@ import pytest
 
 from mem0 import ConfigError, EmbeddingError, Memory, StorageError, ValidationError
 from mem0.history.sqlite import SQLiteManager
+from mem0.memory.payloads import fingerprint
 from mem0.testing import DeterministicEmbedding, FailingVectorStore, FrozenClock, memory
+from mem0.types import Scope
 from mem0.vector_stores.sqlite import SQLiteVectorStore
 
 TEXT = "I moved to Lisbon"
@@ -213,6 +215,25 @@ class TestDuplicates:
         assert first["event"] == "ADD"
         assert second == {"id": first["id"], "memory": "likes tea", "event": "NONE"}
         assert m.get_all().total == 1
+
+    def test_who_says_it_counts(self, m: Memory) -> None:
+        allergic = [
+            {"role": "user", "name": name, "content": "I'm allergic to nuts."} for name in ("Ann", "Bob", "Ann")
+        ]
+        result = m.add(allergic, user_id="home", infer=False)
+        assert [change["event"] for change in result] == ["ADD", "ADD", "NONE"]
+        assert m.add(allergic[1], user_id="home", infer=False)[0]["event"] == "NONE"
+
+    def test_a_turn_that_an_earlier_version_kept_without_its_speaker_stays_what_it_is(self, m: Memory) -> None:
+        said = {"role": "user", "name": "Ann", "content": "Yes."}
+        (kept,) = m.add(said, user_id="home", infer=False)
+        row = m.vector_store.get("mem0", kept["id"])
+        assert row is not None
+        older = {**row.payload["_mem0"], "fingerprint": fingerprint("Yes.", Scope("home"), "user")}
+        m.vector_store.update("mem0", kept["id"], payload={**row.payload, "_mem0": older})
+        assert m.check().ok
+        assert m.update(kept["id"], metadata={"seen": True})["metadata"] == {"seen": True}
+        assert m.update(kept["id"], "No.")["memory"] == "No."
 
     def test_the_role_counts(self, m: Memory) -> None:
         result = m.add([{"role": "user", "content": "yes"}, {"role": "assistant", "content": "yes"}], user_id="alice")

@@ -136,7 +136,7 @@ def test_a_search_names_what_is_damaged_and_how_to_mend_it(path: Path, damage: s
             with pytest.raises(StorageCorruptError, match=rf"{path}.*; check\(repair=True\) mends") as caught:
                 m.search("cat", user_id="alice")
         assert cat in str(caught.value) or "no direction" in str(caught.value)
-        assert [finding.memory_id for finding in m.check().findings] == [cat]
+        assert {finding.memory_id for finding in m.check().findings} == {cat}
         assert m.check(repair=True).ok
         assert (m.get(cat), m.search("cat", user_id="alice", explain=True)) == before
 
@@ -150,6 +150,27 @@ def test_a_memory_whose_vector_cannot_be_read_is_named(path: Path) -> None:
             m.get(cat)
         assert m.check(repair=True).ok
         assert m.get(cat) is not None
+
+
+def test_vectors_of_words_that_are_lacking_are_made(path: Path) -> None:
+    question = {"query": "where does the cat sleep", "user_id": "alice", "explain": True}
+    with Memory({"embedder": {"provider": "onnx", "config": {"late_interaction": False}}}, path=path) as m:
+        cat = m.add("The cat sleeps on the sofa", user_id="alice", infer=False)[0]["id"]
+        m.add("我喜欢喝绿茶", user_id="alice", infer=False)  # a script that the embedder does not know has none
+        assert m.check() == CheckReport(2, 2, (), True)
+    with Memory({"embedder": {"provider": "onnx"}}, path=path) as m:
+        m.add("Rates rose again", user_id="alice", infer=False)
+        found = m.check()
+        assert [(finding.kind, finding.memory_id) for finding in found.findings] == [("words", cat)]
+        assert found.ok
+        told = m.search(**question)[0]["explain"]
+        assert told["legs"]["late"] is None
+        assert "without vectors of words" in told["skipped"]["late"]
+        assert m.check(repair=True).findings[0].repaired
+        assert m.check() == CheckReport(3, 3, (), True)
+        told = m.search(**question)[0]["explain"]
+        assert told["legs"]["late"] > 0.5
+        assert "late" not in told["skipped"]
 
 
 def test_a_damaged_file_is_said_to_be(path: Path) -> None:

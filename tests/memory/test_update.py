@@ -178,12 +178,16 @@ class TestRefused:
             m.update(tea["id"], "x")
 
     def test_the_text_of_another_memory(self, m: Memory, tea: MemoryDict, clock: FrozenClock) -> None:
-        message = {"role": "assistant", "content": "Alice owns a dog"}
+        message = {"role": "assistant", "content": "Alice owns a dog", "name": "Al"}
         (other,) = m.add(message, user_id="alice", run_id="monday", expiration_date="2031-01-01")
         with pytest.raises(DuplicateMemoryError, match=other["id"]):
             m.update(tea["id"], "alice owns a dog.", {"stars": 1})
         assert m.get(tea["id"]) == tea
         assert len(m.history(tea["id"])) == 1
+
+    def test_what_somebody_else_says_is_another_memory(self, m: Memory, tea: MemoryDict) -> None:
+        m.add({"role": "assistant", "content": "Alice owns a dog", "name": "Bo"}, user_id="alice", run_id="monday")
+        assert m.update(tea["id"], "Alice owns a dog")["memory"] == "Alice owns a dog"
 
     def test_the_text_of_another_memory_that_differs_from_its_own_in_signs_only(self, m: Memory) -> None:
         (ending,) = m.add("It rains.", user_id="alice", expiration_date="2031-01-01")

@@ -96,9 +96,9 @@ def met(row: Plain, word: Sequence[int]) -> float:
     return max((min(max(product, 0.0), 1.0) ** 2 for product in products), default=0.0)
 
 
-def compared(row: Plain, rows: Sequence[Plain], asked: TokenVectors | None, dense: float) -> tuple[float, float]:
+def compared(row: Plain, rows: Sequence[Plain], asked: TokenVectors | None) -> tuple[float, float]:
     """What comparing word by word says of a row, and of it with its neighbours."""
-    if asked is None or not any(other.words for other in rows):
+    if asked is None or any(other.dense and not other.words for other in rows) or not any(r.words for r in rows):
         return math.nan, math.nan
     holding = [sum(text.tokens(word)[0] in text.tokens(other.text) for other in rows) for word in asked.words]
     idf = [math.log(1 + (len(rows) - held + 0.5) / (held + 0.5)) for held in holding]
@@ -108,8 +108,7 @@ def compared(row: Plain, rows: Sequence[Plain], asked: TokenVectors | None, dens
         late += own * counts / sum(idf)
         near = [met(other, word) * share for other, share in neighbours(row, rows)]
         window += max(own, *near, 0.0) * counts / sum(idf)
-    guess = 0.275 * dense + 0.094
-    return (late, window) if row.words else (max(guess, late), max(guess, window))
+    return late, window
 
 
 def bm25(question: str, texts: Sequence[str]) -> list[float]:
@@ -147,7 +146,7 @@ def judged(
     found = {}
     for row in rows:
         near = neighbours(row, rows)
-        late, window = compared(row, rows, None if vector is None else asked, known[row.seq])
+        late, window = compared(row, rows, None if vector is None else asked)
         found[row.seq] = {
             "similarity": similarity[row.seq],
             "dense": known[row.seq] if row.dense and vector is not None else nothing,
@@ -312,10 +311,13 @@ def test_every_leg_agrees_with_the_naive_one(monkeypatch: pytest.MonkeyPatch, se
                 dice.random() < 0.9,
                 [dice.gauss(0, 1) for _ in range(DIMS)],
                 " ".join(dice.choices(WORDS, k=dice.randint(0, 9))),
-                [some_word(dice) for _ in range(dice.randint(0, 4) * told)],
+                [some_word(dice) for _ in range(dice.randint(1, 4) * told)],
             )
             for _ in range(dice.randint(0, 25))
         ]
+        for row in fresh:
+            if not row.dense and dice.random() < 0.5:
+                row.words = []  # of a script that the embedder does not know
         index.add([row.row() for row in fresh])
         rows += fresh
         gone = [row for row in rows if dice.random() < 0.15]
@@ -343,6 +345,18 @@ def test_of_many_the_likely_ones_are_compared_word_by_word_and_stand_in_front() 
     order = weighed.order({name: getattr(legs, name) for name in LEGS}, 500)
     assert order.argmax() == 456
     assert order[~np.isnan(legs.late)].min() > order[np.isnan(legs.late)].max()
+
+
+def test_where_one_text_has_no_vectors_of_words_none_is_compared_by_them() -> None:
+    rows = turns(["needle", "hay", "more hay"])
+    for row in rows:
+        row.words = [[127, 0, 0, 0]]
+    asked = TokenVectors(("needle",), np.array([[127, 0, 0, 0]], dtype=np.int8))
+    assert not np.isnan(legs_of(index_of(rows), "needle", [1.0] * DIMS, words=asked).late).any()
+    rows[2].words = []
+    assert np.isnan(legs_of(index_of(rows), "needle", [1.0] * DIMS, words=asked).late).all()
+    rows[2].dense = False  # the embedder does not know its script: there is nothing to compare
+    assert legs_of(index_of(rows), "needle", [1.0] * DIMS, words=asked).late.tolist() == pytest.approx([1, 1, 0])
 
 
 def test_what_may_be_returned_is_compared_first() -> None:
