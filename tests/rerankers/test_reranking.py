@@ -287,7 +287,7 @@ class TestFailure:
             m.search(QUESTION)
 
     def test_a_store_that_fails_is_still_an_error(self) -> None:
-        with memory(vector_store=FailingVectorStore(fail_on="fetch"), reranker=by_table) as m:
+        with FailingVectorStore(fail_on="fetch") as store, memory(vector_store=store, reranker=by_table) as m:
             m.add(TEXTS[0], user_id="alice")
             with pytest.raises(StorageError, match="fetch"):
                 m.search(QUESTION)
