@@ -79,12 +79,16 @@ def own_notes(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     return notes if isinstance(notes, Mapping) else {}
 
 
+#: What stands for 1 among the whole numbers of :class:`TokenVectors`.
+TOKEN_UNIT = 127
+
+
 class TokenVectors(NamedTuple):
     """A text's vectors token by token, made small, for late interaction.
 
     Attributes:
         words: The word that each token is of or is a piece of.
-        vectors: One row per token, int8; 127 stands for 1.
+        vectors: One row per token, int8; :data:`TOKEN_UNIT` stands for 1.
     """
 
     words: Sequence[str]

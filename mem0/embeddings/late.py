@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mem0.exceptions import ConfigError
+from mem0.types import TOKEN_UNIT
 
 Floats = NDArray[np.float32]
 
 #: Of a longer text only so many tokens of content words are kept: more found no more evidence, in short turns or long
 #: answers, and so few are less than twice a sentence's own vector.
 MOST_TOKENS = 40
-
-_FULL = 127  # what stands for 1
 
 
 class Basis(NamedTuple):
@@ -38,7 +37,7 @@ class Basis(NamedTuple):
     def small(self, vectors: Floats) -> NDArray[np.int8]:
         """Return token vectors ``[tokens, dims]`` as int8 ``[tokens, size]``, each of length 1 before rounding."""
         centered = of_length_one(vectors) - self.center
-        rounded = np.rint(of_length_one(centered @ self.directions) * _FULL)
+        rounded = np.rint(of_length_one(centered @ self.directions) * TOKEN_UNIT)
         return rounded.astype(np.int8)
 
 

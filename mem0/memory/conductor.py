@@ -130,7 +130,7 @@ def _fetched(candidates: Candidates, ranked: ranking.Ranked, explain: bool) -> V
     if ranked.left_out:
         left: list[Record | None] = yield Fetch([one.key for one in ranked.left_out])
         found.dropped = [
-            {"id": row.id, "memory": row.payload.get("data"), "score": one.score, "reason": one.reason}
+            _dropped(row.id, row.payload.get("data"), one.score, one.reason)
             for row, one in zip(left, ranked.left_out, strict=True)
             if row is not None
         ]
@@ -152,16 +152,16 @@ def _reranked(
         result[:] = [memory for memory in best if memory["score"] >= threshold][:limit]
         if explain:
             result.dropped = [
-                {
-                    "id": one["id"],
-                    "memory": one["memory"],
-                    "score": one["score"],
-                    "reason": below(one["score"], threshold),
-                }
+                _dropped(one["id"], one["memory"], one["score"], below(one["score"], threshold))
                 for one in best[:limit]
                 if one["score"] < threshold
             ]
     return result
+
+
+def _dropped(id: str, memory: Any, score: float, reason: str) -> dict[str, Any]:
+    """Return what is told of a memory that a threshold leaves out."""
+    return {"id": id, "memory": memory, "score": score, "reason": reason}
 
 
 def context(

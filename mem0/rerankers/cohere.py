@@ -6,7 +6,6 @@ The key is ``api_key``, else ``COHERE_API_KEY``, else ``CO_API_KEY``, which is t
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
@@ -23,7 +22,7 @@ from mem0.text import clean, without_login
 from mem0.wire.connection import Connection
 from mem0.wire.failures import Failure, Vendor, hidden
 from mem0.wire.loops import AsyncClients
-from mem0.wire.retries import pauses
+from mem0.wire.retries import LONGEST_PAUSE, pauses, seconds_asked
 
 COHERE = Vendor("cohere", "Cohere", key="COHERE_API_KEY", ending="before /v2, which is added", model="rerank-v3.5")
 
@@ -31,9 +30,6 @@ _HOME = "https://api.cohere.com"
 
 # What the SDK lets through: its own errors, its HTTP library's, and what comes of an answer that is something else.
 _ERRORS = (ApiError, httpx.HTTPError, pydantic.ValidationError, ValueError)
-
-# Seconds; where a server asks for more, the call fails at once, and when to come again is the caller's to decide.
-_LONGEST_PAUSE = 60.0
 
 
 class CohereRerankerConfig(Connection):
@@ -202,8 +198,8 @@ class CohereReranker(RerankerBase):
         if isinstance(error, RuntimeError):
             raise error
         failure = self._failure(error)
-        asked = _seconds(failure.retry_after)
-        if failure.retryable and pause is not None and asked <= _LONGEST_PAUSE:
+        asked = seconds_asked(failure.retry_after)
+        if failure.retryable and pause is not None and asked <= LONGEST_PAUSE:
             return max(pause, asked)
         told = failure.told(RerankError, COHERE, self.model, self._where)
         # What a server repeats of a key must not be told by way of the cause either.
@@ -246,12 +242,3 @@ class _Awaited:
 
     async def close(self) -> None:
         await self._transport.aclose()
-
-
-def _seconds(text: str | None) -> float:
-    """Return what a ``Retry-After`` asks for; none where it is no number, such as a date."""
-    try:
-        seconds = float(text or 0)
-    except ValueError:
-        return 0.0
-    return 0.0 if math.isnan(seconds) else seconds

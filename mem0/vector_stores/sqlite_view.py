@@ -13,7 +13,7 @@ from mem0 import legs as weighed
 from mem0 import text
 from mem0.text import Question
 from mem0.traits import About, Noted
-from mem0.types import Scope, TokenVectors
+from mem0.types import TOKEN_UNIT, Scope, TokenVectors
 from mem0.vector_stores.neighbours import NEARNESS, Neighbours
 from mem0.vector_stores.sqlite_index import Index
 
@@ -30,9 +30,6 @@ _CELLS_AT_ONCE = 1 << 22
 
 # So many of the best are compared word by word; of more, hardly any comes to the front.
 _POOL = 200
-
-# Token vectors are whole numbers, of which this stands for 1.
-_ONE = 127
 
 # A gather costs more than multiplying all rows once this share of them is wanted.
 _GATHER_BELOW = 0.25
@@ -176,7 +173,7 @@ class View:
         if not told.any():
             return {}
         vectors = index.late[: index.late_count].reshape(-1, size)[_spread(starts[told], ends[told])]
-        asked = words.vectors.astype(np.float32) / np.float32(_ONE * _ONE)
+        asked = words.vectors.astype(np.float32) / np.float32(TOKEN_UNIT * TOKEN_UNIT)
         # One row more than the pool, of zeros, which stands for neighbours outside.
         met = np.zeros((len(pool) + 1, len(asked)), dtype=np.float32)
         lengths = (ends - starts)[told]

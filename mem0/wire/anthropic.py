@@ -8,7 +8,6 @@ behind by another tool must not decide who pays.  ``ANTHROPIC_BASE_URL`` counts 
 from __future__ import annotations
 
 import json
-import math
 import os
 from typing import Any, ClassVar
 
@@ -16,14 +15,11 @@ import anthropic
 
 from mem0.wire.connection import Connection, without_key
 from mem0.wire.failures import Vendor
-from mem0.wire.retries import pauses
+from mem0.wire.retries import LONGEST_PAUSE, pauses, seconds_asked
 from mem0.wire.sdk import failure_of
 
 #: What the SDK raises for a request that may be worth another try.
 FAILED = (anthropic.APIError, json.JSONDecodeError)
-
-# Seconds; where a server asks for more, the call fails at once, and when to come again is the caller's to decide.
-_LONGEST_PAUSE = 60.0
 
 
 class AnthropicConnection(Connection):
@@ -71,19 +67,10 @@ class Patience:
             Exception: The error itself, where no other try is to follow.
         """
         failure = failure_of(error, anthropic, str)
-        asked = _seconds(failure.retry_after)
+        asked = seconds_asked(failure.retry_after)
         headers = getattr(getattr(error, "response", None), "headers", {})
         is_worth_it = failure.retryable or isinstance(error, json.JSONDecodeError)
         pause = next(self._pauses)
-        if pause is None or not is_worth_it or asked > _LONGEST_PAUSE or headers.get("x-should-retry") == "false":
+        if pause is None or not is_worth_it or asked > LONGEST_PAUSE or headers.get("x-should-retry") == "false":
             raise error
         return max(pause, asked)
-
-
-def _seconds(text: str | None) -> float:
-    """Return what a ``Retry-After`` asks for; none where it is no number, such as a date."""
-    try:
-        seconds = float(text or 0)
-    except ValueError:
-        return 0.0
-    return 0.0 if math.isnan(seconds) else seconds
