@@ -201,10 +201,23 @@ def ids(given: Mapping[str, object]) -> dict[str, str]:
 
 
 def filters(given: Any) -> dict[str, Any]:
-    """Return filters as a dict; what they say is for the service to judge."""
+    """Return filters as a dict; what they say is for the service to judge.
+
+    Raises:
+        ValidationError: They are none, or hold ``None`` as an id, which the service might read as "whoever it is".
+    """
     if given is not None and not isinstance(given, Mapping):
         raise ValidationError(f"filters={given!r}: give a dict, such as {{'user_id': 'alice'}}")
-    return dict(given or {})
+    found = dict(given or {})
+    for name in ENTITY_KEYS:
+        if name in found and found[name] is None:
+            raise ValidationError(f"filters[{name!r}] is None, which names nobody: give an id, or leave it out")
+    return found
+
+
+def is_id(name: str, value: object) -> bool:
+    """Tell whether what a filter says is the same as an id that is given as an argument."""
+    return name in ENTITY_KEYS and isinstance(value, (str, int, UUID)) and str(value).strip() != "*"
 
 
 def widened(verb: str, scope: Mapping[str, str], given: Any) -> dict[str, str]:

@@ -78,7 +78,8 @@ class Api:
     """Builds the requests of one client.
 
     Attributes:
-        version: One of ``VERSIONS``: which paths ``add``, ``search`` and ``get_all`` have.
+        version: One of ``VERSIONS``: which paths ``add``, ``search`` and ``get_all`` have; where it is ``v1``, filters
+            that this has no words for go to ``v2``.
         org_id: The organisation, where the key alone does not say it.
         project_id: The same for the project.
     """
@@ -104,7 +105,8 @@ class Api:
         """Return the request to find memories; ``None`` for a blank question, which finds nothing."""
         scope, options = inputs.parted(given)
         query, top_k, limit = options.pop("query", None), options.pop("top_k", None), options.pop("limit", None)
-        version, filters = self._version(options.pop("version", None)), inputs.filters(options.pop("filters", None))
+        filters = inputs.filters(options.pop("filters", None))
+        version = self._reading(options.pop("version", None), filters)
         if not isinstance(query, str):
             raise ValidationError(f"query={query!r}: give the question as text")
         if None not in (top_k, limit) and top_k != limit:
@@ -115,7 +117,7 @@ class Api:
             return None
         body = {"query": query, "top_k": count, **options}
         if version == "v1":
-            body.update(scope, filters=filters or None)
+            body.update(inputs.ids(filters), **scope)
         else:
             body["filters"] = inputs.joined(scope, filters)
         return self._request("search", body=body, version=version, listed=True)
@@ -123,23 +125,15 @@ class Api:
     def get_all(self, given: Mapping[str, Any]) -> Request:
         """Return the request to list memories."""
         scope, options = inputs.parted(given)
-        version, filters = self._version(options.pop("version", None)), inputs.filters(options.pop("filters", None))
+        filters = inputs.filters(options.pop("filters", None))
+        version = self._reading(options.pop("version", None), filters)
         inputs.agree(scope, filters)
         paging = {name: inputs.positive(name, options.pop(name, None)) for name in ("page", "page_size")}
         if version != "v1":
             body = {"filters": inputs.joined(scope, filters), **options}
             return self._request("get_all", paging, body, version=version, listed=True)
-        unspeakable = [
-            key
-            for key, value in filters.items()
-            if key in inputs.LOGICAL or value is None or isinstance(value, Mapping)
-        ]
-        if unspeakable:
-            raise ValidationError(
-                f"filters with {unspeakable[0]!r}: in a list, the version 'v1' of the service knows equal values only; "
-                "give version='v2', or api_version='v3' to the client"
-            )
-        return self._request("get_all", {**filters, **scope, **paging, **options}, version=version, listed=True)
+        params = {**inputs.ids(filters), **scope, **paging, **options}
+        return self._request("get_all", params, version=version, listed=True)
 
     def every(self, given: Mapping[str, Any]) -> Request:
         """Return the request for the first of all pages of memories."""
@@ -206,13 +200,30 @@ class Api:
 
     def batch_delete(self, memories: Any) -> Request:
         """Return the request to delete several memories, given as ids or as ``{"memory_id": ...}``."""
-        ids = [row.get("memory_id") if isinstance(row, Mapping) else row for row in inputs.rows(memories)]
-        rows = [{"memory_id": inputs.literal("memory_id", each)} for each in ids]
+        given = [row if isinstance(row, Mapping) else {"memory_id": row} for row in inputs.rows(memories)]
+        rows = [{**row, "memory_id": inputs.literal("memory_id", row.get("memory_id"))} for row in given]
         return self._request("batch_delete", body={"memories": rows})
 
     def ping(self) -> Request:
         """Return the request that only asks whether the key is good."""
         return self._request("ping")
+
+    def _reading(self, asked: str | None, filters: Mapping[str, Any]) -> str:
+        """Return the version that a call which reads goes to.
+
+        The service's v1 has the ids beside the question, and nothing else that a filter says: it would drop it, and
+        find more than was asked for.  That is for v2, unless the call itself names v1.
+        """
+        version = self._version(asked)
+        beyond = [key for key, value in filters.items() if not inputs.is_id(key, value)]
+        if version != "v1" or not beyond:
+            return version
+        if asked is not None:
+            raise ValidationError(
+                f"filters with {beyond[0]!r}: the version 'v1' of the service knows ids only; leave version out, "
+                "or give version='v2'"
+            )
+        return "v2"
 
     def _version(self, version: str | None = None) -> str:
         found = self.version if version is None else version

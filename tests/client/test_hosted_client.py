@@ -104,12 +104,12 @@ class TestVerbs:
         assert server.requests == []
 
     def test_search(self, made: Callable[..., Driven], server: HostedServer) -> None:
-        found = made().search("hobbies?", user_id="alice", filters={"categories": "hobbies"}, limit=3, rerank=True)
+        found = made().search("hobbies?", user_id="alice", categories=["hobbies"], limit=3, rerank=True)
         assert server.asked[:3] == ("POST", "/v1/memories/search/", {})
         assert server.asked[3] == {
             "query": "hobbies?",
             "user_id": "alice",
-            "filters": {"categories": "hobbies"},
+            "categories": ["hobbies"],
             "top_k": 3,
             "rerank": True,
         }
@@ -144,13 +144,35 @@ class TestVerbs:
         client.get_all(filters={"user_id": "alex"}, page=2, page_size=50)
         assert server.asked[2] == {"user_id": "alex", "page": "2", "page_size": "50"}
 
-    @pytest.mark.parametrize("filters", [{"AND": [{"user_id": "a"}]}, {"n": {"gte": 1}}, {"user_id": None}])
-    def test_a_list_of_v1_refuses_filters_it_would_drop(
+    def test_ids_in_filters_stand_where_v1_reads_them(self, made: Callable[..., Driven], server: HostedServer) -> None:
+        client = made()
+        client.search("hobbies?", filters={"user_id": "alice"}, run_id=7)
+        assert server.asked[1] == "/v1/memories/search/"
+        assert server.asked[3] == {"query": "hobbies?", "user_id": "alice", "run_id": "7"}
+        client.get_all(filters={"user_id": "alice", "agent_id": 7})
+        assert server.asked[:3] == ("GET", "/v1/memories/", {"user_id": "alice", "agent_id": "7"})
+
+    @pytest.mark.parametrize(
+        "filters",
+        [{"AND": [{"user_id": "a"}]}, {"n": {"gte": 1}}, {"categories": "food"}, {"run_id": "*"}, {"user_id": ["a"]}],
+    )
+    def test_filters_that_v1_would_drop_go_to_v2(
         self, made: Callable[..., Driven], server: HostedServer, filters: dict[str, Any]
     ) -> None:
-        with pytest.raises(ValidationError, match="api_version='v3'"):
-            made().get_all(filters=filters)
-        assert server.requests == []
+        client = made()
+        assert client.search("hobbies?", filters=filters) == [FOUND]
+        assert server.asked == ("POST", "/v2/memories/search/", {}, {"query": "hobbies?", "filters": filters})
+        assert client.get_all(filters=filters, page=1) == [MEMORY]
+        assert server.asked == ("POST", "/v2/memories/", {"page": "1"}, {"filters": filters})
+        assert client.iterate({"filters": filters}) == [MEMORY]
+        count = len(server.requests)
+        for call in (
+            lambda: client.search("hobbies?", filters=filters, version="v1"),
+            lambda: client.get_all(filters=filters, version="v1"),
+        ):
+            with pytest.raises(ValidationError, match="'v1' of the service knows ids only"):
+                call()
+        assert len(server.requests) == count
 
     def test_get_all_of_v3(self, made: Callable[..., Driven], server: HostedServer) -> None:
         page = made(api_version="v3").get_all(filters={"user_id": "alex"}, page=1, page_size=50)
@@ -274,6 +296,8 @@ class TestVerbs:
         for rows in (ids, [{"memory_id": each} for each in ids]):
             assert client.batch_delete(rows) == {"message": "Successfully deleted 2 memories"}
             assert server.asked == ("DELETE", "/v1/batch/", {}, {"memories": [{"memory_id": each} for each in ids]})
+        client.batch_delete([{"memory_id": uuid.UUID(ids[0]), "delete_linked": True}])
+        assert server.asked[3] == {"memories": [{"memory_id": ids[0], "delete_linked": True}]}
 
     def test_users_and_ping(self, made: Callable[..., Driven], server: HostedServer) -> None:
         client = made()
