@@ -91,20 +91,24 @@ class Hosted(Generic[Http]):
             )
         return delete_entities(self._api, named, self.api_key, self.max_retries)
 
-    def _sent(self, request: Request) -> dict[str, Any]:
+    def _sent(self, request: Request) -> httpx.Request:
         """Return what the HTTP client is to send.
 
         Whole addresses and headers with each request: a client of the caller's own is not changed.
         """
         if self._is_closed or self.client.is_closed:
-            raise ClosedError(f"the client for {without_login(self.host)} was closed; make a new one")
-        return {
-            "method": request.method,
-            "url": self.host + request.path,
-            "params": request.params or None,
-            "json": request.json,
-            "headers": inputs.authorization(self.api_key),
-        }
+            raise ClosedError(f"the client for {self.host} was closed; make a new one")
+        try:
+            return self.client.build_request(
+                request.method,
+                self.host + request.path,
+                params=request.params or None,
+                json=request.json,
+                headers=inputs.authorization(self.api_key),
+            )
+        except httpx.InvalidURL as error:
+            told = f"{request.method} {request.path}: what was given does not fit into an address: {error}; give less"
+            raise ValidationError(told) from error
 
 
 def ids_of(user_id: object, agent_id: object, app_id: object, run_id: object) -> dict[str, object]:

@@ -216,14 +216,15 @@ def read(request: Request, reply: Reply, secret: str, attempts: int = 1) -> Any:
         remedy = _remedy(reply).replace(secret, "***")
         told = f"{where}: {reply.status}{f', {said!r}' if said else ''}; {remedy}{_doubt(request, reply)}"
         raise APIError(told, status=reply.status, body=answer, retryable=retryable_status(reply.status))
-    if not text.strip() and (reply.status == 204 or request.method == "DELETE"):
-        return {"message": "deleted"}
+    if not text.strip() and (request.method == "DELETE" or (request.method == "PUT" and reply.status == 204)):
+        return {"message": "deleted" if request.method == "DELETE" else "updated"}
     rows = answer.get("results") if isinstance(answer, Mapping) else answer
     if is_json and isinstance(rows, list):
         return HostedList(answer)
     if not is_json or request.listed:
         what = "a list was expected, and something else came back" if is_json else "what came back is no JSON"
-        told = f"{where}: {reply.status}, {what}: {_said(answer)[:_CUT]!r}; check host and api_version"
+        doubt = _doubt(request, reply)
+        told = f"{where}: {reply.status}, {what}: {_said(answer)[:_CUT]!r}; check host and api_version{doubt}"
         raise APIError(told, status=reply.status, body=answer)
     return answer
 
@@ -231,7 +232,7 @@ def read(request: Request, reply: Reply, secret: str, attempts: int = 1) -> Any:
 def _parsed(text: str) -> tuple[bool, Any]:
     try:
         return True, json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter of brackets within brackets
         return False, text
 
 
@@ -254,13 +255,16 @@ def _header(reply: Reply, name: str) -> str:
 
 def _said(answer: Any) -> str:
     """Return the message in an error of the service, which has worn several shapes."""
-    if isinstance(answer, Mapping):
-        for name in ("details", "detail", "message", "error"):
-            if answer.get(name):
-                return _said(answer[name])
-    if isinstance(answer, list):
-        return "; ".join(_said(part) for part in answer)
-    return " ".join((answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)).split())
+    try:
+        if isinstance(answer, Mapping):
+            for name in ("details", "detail", "message", "error"):
+                if answer.get(name):
+                    return _said(answer[name])
+        if isinstance(answer, list):
+            return "; ".join(_said(part) for part in answer)
+        return " ".join((answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)).split())
+    except RecursionError:
+        return "…"
 
 
 def _remedy(reply: Reply) -> str:
@@ -285,5 +289,5 @@ def _remedy(reply: Reply) -> str:
 
 def _doubt(request: Request, reply: Reply) -> str:
     """Return what the caller must know before trying again what is not idempotent."""
-    is_unknown = not request.idempotent and reply.reached and (reply.status is None or reply.status >= 500)
+    is_unknown = not request.idempotent and reply.reached and not 300 <= (reply.status or 0) < 500
     return "; it may have been stored all the same" if is_unknown else ""

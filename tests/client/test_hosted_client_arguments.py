@@ -96,6 +96,12 @@ class TestArguments:
             call(made())
         assert server.requests == []
 
+    def test_what_fits_into_no_address_is_refused(self, made: Callable[..., Driven], server: HostedServer) -> None:
+        for verb in ("get_all", "delete_all"):
+            with pytest.raises(ValidationError, match="/v1/memories/: .* does not fit into an address.*; give less"):
+                getattr(made(), verb)(user_id="a", metadata={"a": "x" * 70_000})
+        assert server.requests == []
+
     def test_texts_of_all_languages_arrive(self, made: Callable[..., Driven], server: HostedServer) -> None:
         given = {"query": "她不能吃什么？ \ud800", "metadata": {"a": [1]}}
         made().search(given["query"], metadata=given["metadata"])

@@ -112,6 +112,45 @@ def test_what_is_no_json_is_no_result(call: Call, server: HostedServer, body: st
     assert "no JSON" in str(error)
 
 
+@pytest.mark.parametrize("status", [200, 500])
+def test_brackets_within_brackets_are_no_json(call: Call, server: HostedServer, status: int) -> None:
+    server.answers = [Answer(status, "[" * 100_000 + "]" * 100_000)]
+    error = refused(call, "add", "hi", user_id="a")
+    assert (error.status, type(error.body)) == (status, str)
+    assert len(str(error)) < 1000
+
+
+def test_a_good_answer_that_cannot_be_read_leaves_a_doubt(call: Call, server: HostedServer) -> None:
+    server.answers = [Answer(200, "<html>Welcome</html>"), Answer(200, "<html>Welcome</html>")]
+    assert str(refused(call, "add", "hi", user_id="a")).endswith("it may have been stored all the same")
+    assert "stored" not in str(refused(call, "search", "hi", user_id="a"))
+
+
+def test_no_content_is_no_deletion_where_none_was_asked_for(call: Call, server: HostedServer) -> None:
+    server.answers = [Answer(204, ""), Answer(204, ""), Answer(204, "")]
+    assert call("update", MEMORY_ID, "text") == {"message": "updated"}
+    for verb in ("search", "add"):
+        assert "no JSON" in str(refused(call, verb, "hi", user_id="a"))
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("verb", ["add", "delete"])
+def test_the_callers_client_follows_no_redirect(server: HostedServer, status: int, verb: str) -> None:
+    arguments = {"add": ("hi",), "delete": (MEMORY_ID,)}[verb]
+
+    async def awaited() -> None:
+        async with httpx.AsyncClient(follow_redirects=True) as own:
+            await getattr(AsyncMemoryClient(KEY, server.url, client=own), verb)(*arguments)
+
+    moved = Answer(status, "", {"Location": f"{server.url}/v1/memories/"})
+    server.answers = [moved, moved]
+    with httpx.Client(follow_redirects=True) as own, pytest.raises(APIError, match="redirects to") as caught:
+        getattr(MemoryClient(KEY, server.url, client=own), verb)(*arguments)
+    with pytest.raises(APIError, match="redirects to"):
+        asyncio.run(awaited())
+    assert (caught.value.status, len(server.requests)) == (status, 2)
+
+
 @pytest.mark.parametrize("body", [{"message": "ok"}, None, 7, {"results": None}])
 def test_what_is_no_list_is_no_empty_list(call: Call, server: HostedServer, body: Any) -> None:
     server.answers = [Answer(200, body)]
