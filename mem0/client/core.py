@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 
 import httpx
 
@@ -12,7 +12,6 @@ from mem0.client import inputs
 from mem0.client.replies import Call, Reply, ask, delete_entities
 from mem0.client.requests import NOT_GIVEN, VERSIONS, Api, Request
 from mem0.exceptions import ClosedError, ConfigError, ValidationError
-from mem0.text import without_login
 
 Http = TypeVar("Http", httpx.Client, httpx.AsyncClient)
 
@@ -37,7 +36,7 @@ class Hosted(Generic[Http]):
         validate: bool = False,
     ) -> None:
         key = api_key or os.environ.get("MEM0_API_KEY")
-        inputs.authorization(key)
+        headers = inputs.authorization(key)
         if api_version not in VERSIONS:
             raise ConfigError(f"api_version={api_version!r}: the service has {', '.join(VERSIONS)}")
         if timeout is not None and not isinstance(timeout, httpx.Timeout):
@@ -55,16 +54,23 @@ class Hosted(Generic[Http]):
         self._is_ours = client is None
         self._is_closed = False
         try:
-            self.client = self._http(base_url=self.host, timeout=timeout) if client is None else client
+            self.client = self._http(base_url=self.host, headers=headers, timeout=timeout) if client is None else client
         except httpx.InvalidURL as error:
-            raise ConfigError(f"host={without_login(self.host)!r} is no address: {error}") from error
+            raise ConfigError(f"host={self.host!r} is no address: {error}") from error
         if validate:
             self._validate()
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(host={without_login(self.host)!r}, api_key='***', api_version={self.api_version!r})"
-        )
+        return f"{type(self).__name__}(host={self.host!r}, api_key='***', api_version={self.api_version!r})"
+
+    if not TYPE_CHECKING:  # a type checker knows which names there are
+
+        def __getattr__(self, name: str) -> NoReturn:
+            kind = type(self).__name__
+            told = f"{kind!r} object has no attribute {name!r}"
+            if not name.startswith("_"):
+                told += "; what has no verb here is asked through .client, such as client.client.get('/v1/...')"
+            raise AttributeError(told, name=name, obj=self)
 
     def _check_kind(self, client: object) -> None:
         if not isinstance(client, self._http):

@@ -50,6 +50,11 @@ def address(host: object) -> str:
         # With an @ in it, it may hold a password; and where is unclear if it cannot be read.
         shown = "***" if "@" in found else found
         raise ConfigError(f"host={shown!r} is no address; write it as https://host:port, such as {DEFAULT_HOST}")
+    if "@" in parts.netloc:
+        raise ConfigError(
+            "host='***' holds a login, which would be sent in place of the key: leave it out; "
+            "if a login is what the server wants, give client=httpx.Client(auth=...)"
+        )
     return found
 
 
@@ -59,7 +64,9 @@ def authorization(api_key: object) -> dict[str, str]:
     Raises:
         ConfigError: There is no key, or it has characters that no header can hold; it is not shown.
     """
-    key = api_key.strip() if isinstance(api_key, str) else ""
+    if api_key is not None and not isinstance(api_key, str):
+        raise ConfigError(f"api_key: {type(api_key).__name__} is no text; give the key as text")
+    key = (api_key or "").strip()
     if not key:
         raise ConfigError("the hosted service needs a key: set MEM0_API_KEY, or give api_key")
     if not key.isascii() or not key.isprintable():

@@ -16,7 +16,7 @@ from mem0.client.core import Hosted, answered, ids_of, unanswered
 from mem0.client.inputs import amended, merged
 from mem0.client.replies import Call, HostedList, Pause, Reply
 from mem0.client.requests import NOT_GIVEN, Request, following
-from mem0.exceptions import APIError
+from mem0.exceptions import APIError, ClosedError
 
 __all__ = ["APIError", "AsyncMemoryClient", "MemoryClient"]
 
@@ -395,6 +395,7 @@ class AsyncMemoryClient(Hosted[httpx.AsyncClient]):
 
     _http = httpx.AsyncClient
     _is_unproven = False
+    _loop: asyncio.AbstractEventLoop | None = None  # where the connections were opened
 
     async def add(
         self,

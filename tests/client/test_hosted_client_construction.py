@@ -13,6 +13,7 @@ from hosted_server import (
     KEY,
     MEMORY,
     MEMORY_ID,
+    PING,
     HostedServer,
 )
 from loopback import Answer
@@ -44,7 +45,6 @@ class TestConstruction:
         assert isinstance(client.client, (httpx.Client, httpx.AsyncClient))
         assert KEY not in repr(client)
         assert repr(client) == f"{kind.__name__}(host='https://api.mem0.ai', api_key='***', api_version='v1')"
-        assert "secret" not in repr(kind(host="https://me:secret@example.com"))
 
     @pytest.mark.parametrize("kind", BOTH.values())
     @pytest.mark.parametrize(
@@ -54,8 +54,11 @@ class TestConstruction:
             ({"api_key": " "}, "MEM0_API_KEY"),
             ({"api_key": "m0-schlüssel"}, "MEM0_API_KEY"),
             ({"api_key": "m0-a\nb"}, "MEM0_API_KEY"),
+            ({"api_key": 7}, "api_key: int is no text"),
             ({"api_key": KEY, "host": "localhost:8000"}, "'localhost:8000'"),
             ({"api_key": KEY, "host": "https://me:secret@"}, "host"),
+            ({"api_key": KEY, "host": "https://me:secret@example.com/v1"}, "login, which would be sent in place of"),
+            ({"api_key": KEY, "host": "https://me:se@cret@example.com"}, "host='\\*\\*\\*' holds a login"),
             ({"api_key": KEY, "host": "http://a:b"}, "host"),
             ({"api_key": KEY, "host": "http://a b"}, "host"),
             ({"api_key": KEY, "host": "http://a\x01b"}, "host"),
@@ -105,10 +108,24 @@ class TestConstruction:
         assert client.itself.client.timeout == used
         assert client.get(MEMORY_ID) == MEMORY
 
-    @pytest.mark.parametrize("kind", BOTH.values())
-    def test_no_part_of_a_password_is_shown(self, kind: Any) -> None:
-        client = kind(KEY, "https://me:p@ss@example.com/mem0")
-        assert repr(client).startswith(f"{kind.__name__}(host='https://example.com/mem0',")
+    def test_a_login_in_the_address_of_the_callers_client_is_refused(self) -> None:
+        own = httpx.Client(base_url="https://me:secret@example.com")
+        with own, pytest.raises(ConfigError, match="login") as caught:
+            MemoryClient(KEY, client=own)
+        assert "secret" not in str(caught.value)
+
+    def test_what_has_no_verb_can_be_asked_with_the_same_key(
+        self, made: Callable[..., Driven], server: HostedServer
+    ) -> None:
+        client = made()
+        assert client.run(lambda: client.itself.client.get("/v1/ping/")).json() == PING
+        for name in ("feedback", "project", "chat"):
+            assert not hasattr(client.itself, name)
+            with pytest.raises(AttributeError, match=rf"no attribute '{name}'; .*client\.client\.get") as caught:
+                getattr(client.itself, name)
+            assert (caught.value.name, caught.value.obj) == (name, client.itself)
+        with pytest.raises(AttributeError, match="'_private'$"):
+            _ = client.itself._private
 
     def test_nothing_is_sent_before_the_first_verb(self, made: Callable[..., Driven], server: HostedServer) -> None:
         made()
@@ -164,6 +181,16 @@ class TestConstruction:
                 assert client.host == "https://elsewhere.example"
         with pytest.raises(ClosedError):
             MemoryClient(KEY, client=own).get(MEMORY_ID)
+
+    def test_the_client_of_another_event_loop_says_so(self, server: HostedServer) -> None:
+        client = AsyncMemoryClient(KEY, server.url)
+        first = asyncio.new_event_loop()
+        assert first.run_until_complete(client.get(MEMORY_ID)) == MEMORY
+        with pytest.raises(ClosedError, match="another event loop; make one for each"):
+            asyncio.run(client.get(MEMORY_ID))
+        assert first.run_until_complete(client.get(MEMORY_ID)) == MEMORY
+        first.run_until_complete(client.close())
+        first.close()
 
     def test_the_callers_own_awaited_client_stays_open(self, server: HostedServer) -> None:
         async def main() -> None:
