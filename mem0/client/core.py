@@ -11,7 +11,7 @@ import httpx
 from mem0.client import inputs
 from mem0.client.replies import Call, Reply, ask, delete_entities
 from mem0.client.requests import NOT_GIVEN, VERSIONS, Api, Request
-from mem0.exceptions import ClosedError, ConfigError, ValidationError
+from mem0.exceptions import ClosedError, ConfigError, MissingDependencyError, ValidationError
 
 Http = TypeVar("Http", httpx.Client, httpx.AsyncClient)
 
@@ -53,10 +53,7 @@ class Hosted(Generic[Http]):
         self.max_retries = inputs.retries(max_retries)
         self._is_ours = client is None
         self._is_closed = False
-        try:
-            self.client = self._http(base_url=self.host, headers=headers, timeout=timeout) if client is None else client
-        except httpx.InvalidURL as error:
-            raise ConfigError(f"host={self.host!r} is no address: {error}") from error
+        self.client = self._opened(headers, timeout) if client is None else client
         if validate:
             self._validate()
 
@@ -76,6 +73,17 @@ class Hosted(Generic[Http]):
         if not isinstance(client, self._http):
             kind = f"{type(client).__module__.partition('.')[0]}.{type(client).__name__}"
             raise ConfigError(f"client={kind}: {type(self).__name__} takes an httpx.{self._http.__name__}, or none")
+
+    def _opened(self, headers: dict[str, str], timeout: float | httpx.Timeout | None) -> Http:
+        """Return an HTTP client of our own, which reads the environment too."""
+        try:
+            return self._http(base_url=self.host, headers=headers, timeout=timeout)
+        except ImportError as error:
+            told = "HTTPS_PROXY or ALL_PROXY names a SOCKS proxy, which needs more: pip install 'httpx[socks]'"
+            raise MissingDependencyError(told) from error
+        except (httpx.InvalidURL, ValueError, OSError) as error:
+            told = "check host, and the variables HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
+            raise ConfigError(f"host={self.host!r}: no HTTP client can be made for it ({error}): {told}") from error
 
     def _validate(self) -> None:
         raise NotImplementedError

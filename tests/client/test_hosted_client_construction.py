@@ -19,7 +19,7 @@ from hosted_server import (
 from loopback import Answer
 
 from mem0.client.main import APIError, AsyncMemoryClient, MemoryClient
-from mem0.exceptions import ClosedError, ConfigError
+from mem0.exceptions import ClosedError, ConfigError, MissingDependencyError
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
@@ -83,6 +83,23 @@ class TestConstruction:
             kind(**options)
         assert "secret" not in str(caught.value)
         assert "schlüssel" not in str(caught.value)
+
+    @pytest.mark.parametrize("kind", BOTH.values())
+    @pytest.mark.parametrize(
+        ("name", "value", "error", "told"),
+        [
+            ("HTTPS_PROXY", "socks5://127.0.0.1:1", MissingDependencyError, r"pip install 'httpx\[socks\]'"),
+            ("HTTPS_PROXY", "ftp://me:secret@127.0.0.1:1", ConfigError, "check host, and the variables HTTPS_PROXY"),
+            ("NO_PROXY", "[::1", ConfigError, "NO_PROXY"),
+        ],
+    )
+    def test_an_environment_that_cannot_be_used_is_named(
+        self, kind: Any, name: str, value: str, error: type[Exception], told: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(name, value)
+        with pytest.raises(error, match=told) as caught:
+            kind(KEY)
+        assert "secret" not in str(caught.value)
 
     def test_a_client_of_the_wrong_kind_is_refused(self) -> None:
         with pytest.raises(ConfigError, match=r"client=httpx.AsyncClient: MemoryClient takes an httpx.Client"):
