@@ -25,6 +25,7 @@ from importlib import import_module
 from typing import Any, NamedTuple, Protocol
 
 from mem0._version import __version__
+from mem0.text import without_login
 from mem0.types import Usage
 from mem0.utils.factory import EmbedderFactory, LlmFactory, RerankerFactory, VectorStoreFactory
 
@@ -106,7 +107,8 @@ class AnonymousTelemetry(TelemetryBase):
         self._parts: weakref.ref[Watched] | None = None
 
     def __repr__(self) -> str:
-        return f"AnonymousTelemetry(host={self.host!r}, {'with' if self.has_key else 'without'} a key)"
+        key = "with a key" if self.has_key else "without a key"
+        return f"AnonymousTelemetry(host={without_login(self.host)!r}, {key})"
 
     @property
     def has_key(self) -> bool:
@@ -169,15 +171,15 @@ def chosen(telemetry: TelemetryBase | bool | None, configured: bool | None, part
     return anonymous.watching(parts)
 
 
-def capture_event(event: str, memory: Any, additional: Mapping[str, Any] | None = None) -> None:
+def capture_event(event: str, memory: Any, additional_data: Mapping[str, Any] | None = None) -> None:
     """Tell a memory's telemetry of something, as of its own verbs; does nothing where that is off, and never raises.
 
     Args:
         event: Its name, as ``mem0.add``.
         memory: The ``Memory`` or ``AsyncMemory``.
-        additional: What to tell of it; whatever is not in :data:`COUNTS`, or not a whole number, is left out.
+        additional_data: What to tell of it; whatever is not in :data:`COUNTS`, or not a whole number, is left out.
     """
-    facts = _counts(additional) if isinstance(additional, Mapping) else {}
+    facts = _counts(additional_data) if isinstance(additional_data, Mapping) else {}
     _tell(getattr(getattr(memory, "_parts", None), "telemetry", None), event, facts)
 
 

@@ -149,6 +149,7 @@ def test_the_key_and_the_host(monkeypatch: pytest.MonkeyPatch, caplog: pytest.Lo
     assert repr(AnonymousTelemetry()) == "AnonymousTelemetry(host='https://us.i.posthog.com', without a key)"
     assert repr(AnonymousTelemetry(KEY)) == "AnonymousTelemetry(host='https://us.i.posthog.com', with a key)"
     assert AnonymousTelemetry(host="https://eu.i.posthog.com").host == "https://eu.i.posthog.com"
+    assert "secret" not in repr(AnonymousTelemetry(host="https://me:secret@posthog.example"))
     AnonymousTelemetry().capture_event("mem0.add", {"results": 1})
     caplog.set_level("INFO", logger="mem0.telemetry")
     assert chosen(None, True, parts_of_nothing()) is None
