@@ -205,28 +205,26 @@ def read(request: Request, reply: Reply, secret: str, attempts: int = 1) -> Any:
         APIError: It refused, failed, was not reached, or what came back cannot be read.
     """
     where = f"{request.method} {request.path}" + (f" ({attempts} attempts)" if attempts > 1 else "")
-    # Some servers repeat the key that they refuse.
-    text = reply.text.replace(secret, "***")
     if reply.status is None:
-        told = f"{where}: {reply.failure}{_doubt(request, reply)}".replace(secret, "***")
+        told = f"{where}: {reply.failure.replace(secret, '***')}{_doubt(request, reply)}"
         raise APIError(told, retryable=True) from reply.error
-    is_json, answer = _parsed(text)
-    if not 200 <= reply.status < 300:
-        said = _said(answer)[:_CUT]
-        remedy = _remedy(reply).replace(secret, "***")
-        told = f"{where}: {reply.status}{f', {said!r}' if said else ''}; {remedy}{_doubt(request, reply)}"
-        raise APIError(told, status=reply.status, body=answer, retryable=retryable_status(reply.status))
-    if not text.strip() and (request.method == "DELETE" or (request.method == "PUT" and reply.status == 204)):
+    is_good = 200 <= reply.status < 300
+    is_done = request.method == "DELETE" or (request.method == "PUT" and reply.status == 204)
+    if is_good and is_done and not reply.text.strip():
         return {"message": "deleted" if request.method == "DELETE" else "updated"}
-    rows = answer.get("results") if isinstance(answer, Mapping) else answer
-    if is_json and isinstance(rows, list):
-        return HostedList(answer)
-    if not is_json or request.listed:
+    is_json, answer = _parsed(reply.text)
+    is_list = isinstance(answer.get("results") if isinstance(answer, Mapping) else answer, list)
+    if is_good and is_json and (is_list or not request.listed):
+        return HostedList(answer) if is_list else answer
+    # Some servers repeat the key that they refuse.  Never in a result: a key of one's own server may be a common word.
+    _, answer = _parsed(reply.text.replace(secret, "***"))
+    said = _said(answer)[:_CUT]
+    if is_good:
         what = "a list was expected, and something else came back" if is_json else "what came back is no JSON"
-        doubt = _doubt(request, reply)
-        told = f"{where}: {reply.status}, {what}: {_said(answer)[:_CUT]!r}; check host and api_version{doubt}"
+        told = f"{where}: {reply.status}, {what}: {said!r}; check host and api_version{_doubt(request, reply)}"
         raise APIError(told, status=reply.status, body=answer)
-    return answer
+    told = f"{where}: {reply.status}{f', {said!r}' if said else ''}; {_remedy(reply, secret)}{_doubt(request, reply)}"
+    raise APIError(told, status=reply.status, body=answer, retryable=retryable_status(reply.status))
 
 
 def _parsed(text: str) -> tuple[bool, Any]:
@@ -267,7 +265,7 @@ def _said(answer: Any) -> str:
         return "…"
 
 
-def _remedy(reply: Reply) -> str:
+def _remedy(reply: Reply, secret: str) -> str:
     status = reply.status or 0
     if status == 401:
         return "the key was refused: check MEM0_API_KEY, or api_key"
@@ -279,7 +277,8 @@ def _remedy(reply: Reply) -> str:
         after = _retry_after(reply)
         return f"too many requests: try again {'later' if after is None else f'after {after:.0f} s'}"
     if status < 400:
-        return f"the host redirects to {_header(reply, 'location')[:_CUT]!r}: give the address it leads to as host"
+        there = _header(reply, "location").replace(secret, "***")[:_CUT]
+        return f"the host redirects to {there!r}: give the address it leads to as host"
     if status >= 500:
         return "the service failed: try again later"
     if retryable_status(status):

@@ -78,6 +78,16 @@ def test_the_key_is_never_told(call: Call, server: HostedServer) -> None:
         assert KEY not in f"{told}{error!r}{error.body}"
 
 
+@pytest.mark.parametrize("key", ["tea", "1", "a", '"'])
+def test_a_key_that_is_a_common_word_changes_no_result(key: str) -> None:
+    memory = {"id": "a1", "memory": 'Likes tea, "black"', "metadata": {"tea": 1}}
+    for answer in (memory, [memory], {"results": [memory], "count": 1}):
+        transport = httpx.MockTransport(lambda _, answer=answer: httpx.Response(200, json=answer))
+        with httpx.Client(transport=transport) as own:
+            got = MemoryClient(key, client=own).get("a1")
+        assert got == (answer if answer is memory else [memory])
+
+
 def test_not_found(call: Call) -> None:
     error = refused(call, "get", "no-such-id")
     assert (error.status, error.retryable, error.body) == (404, False, NOT_FOUND)
