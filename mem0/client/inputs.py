@@ -97,7 +97,7 @@ def retries(value: object) -> int:
 
 
 def seconds(value: object) -> float:
-    """Return how long a request may take.
+    """Return how long to wait for a connection or a part of an answer.
 
     Raises:
         ConfigError: It is no number, or none that makes sense.

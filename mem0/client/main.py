@@ -33,8 +33,8 @@ class MemoryClient(Hosted[httpx.Client]):
         client: An ``httpx.Client`` of your own, with its own time-outs and proxies; closing it is yours.
         api_version: ``"v1"``, ``"v2"`` or ``"v3"``: which paths ``add``, ``search`` and ``get_all`` have.  Filters that
             ``"v1"`` does not know go to ``"v2"``.
-        timeout: Seconds that one request may take, an ``httpx.Timeout``, or ``None`` for no limit; a client of your
-            own has its own.
+        timeout: Seconds to wait for the connection, and for each part of the answer; an ``httpx.Timeout``, or ``None``
+            for no limit; a client of your own has its own.
         max_retries: How often what is idempotent, so never an ``add``, is sent again after 408, 409, 425, 429, 5xx or
             a lost connection.  ``Retry-After`` is honoured up to a minute.
         validate: Whether to ask at once if the key is good; otherwise nothing is sent before the first verb.
