@@ -220,6 +220,10 @@ def _provider(kind: str, part: type) -> str:
     return "other"
 
 
+def _no_login(request: Any) -> Any:
+    return request
+
+
 class _Event(NamedTuple):
     """An event that waits, and the project it goes to."""
 
@@ -296,15 +300,17 @@ class _Sender:
         """Import posthog, which takes a third of a second: here, so that no call has to wait for it."""
         try:
             request: Any = import_module("posthog.request")
+            if os.getpid() != self._born_in:
+                # The parent's connections came along: bytes of two processes would mix in them.  Not every release of
+                # posthog has a function for this.
+                request._session = type(request._session)()
+            # Without an answer of ours, requests looks for a login in the user's ~/.netrc, and sends it.
+            request._session.auth = _no_login
         except Exception as error:  # noqa: BLE001 - telemetry breaks nothing; the log says why none is sent
             self._give_up(error)
             return None
         finally:
             self._imported.set()
-        if os.getpid() != self._born_in:
-            # The parent's connections came along: bytes of two processes would mix in them.  Not every release of
-            # posthog has a function for this.
-            request._session = type(request._session)()
         return request
 
     def _give_up(self, error: Exception) -> None:

@@ -239,6 +239,21 @@ def test_the_body_says_what_is_listed_and_nothing_else(tmp_path: Path) -> None:
         assert [word for word in ("NEEDLE", "tea", str(tmp_path)) if word in told] == []
 
 
+def test_no_login_of_the_user_is_sent(tmp_path: Path) -> None:
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("default login NEEDLE password NEEDLE\n")
+    netrc.chmod(0o600)
+    code = """
+with memory() as m:
+    m.add("likes tea")
+until(lambda: not __import__("mem0.memory.telemetry", fromlist=["_"])._sender._waiting)
+"""
+    with TelemetryServer() as server:
+        Ended(code, tmp_path, **switched_on(server.url))
+        server.wait_for(1)
+    assert "authorization" not in server.requests[0].headers
+
+
 def test_an_object_with_a_key_needs_no_switch(tmp_path: Path) -> None:
     code = f"""
 from mem0.memory.telemetry import AnonymousTelemetry
