@@ -343,7 +343,8 @@ class _Sender:
             if not self._has_failed:
                 self._has_failed = True
                 told = f"{type(error).__name__} {getattr(error, 'status', '')}".rstrip()
-                self._warn("telemetry could not be sent, and was dropped: %s (said once)", told)
+                where = without_login(batch[0].host)
+                self._warn("telemetry could not be sent to %s, and was dropped: %s (said once)", where, told)
 
     def _warn(self, message: str, *values: object) -> None:
         # A thread that is stopped while it writes to stderr takes the interpreter down with it.
