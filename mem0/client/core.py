@@ -132,7 +132,8 @@ def ids_of(user_id: object, agent_id: object, app_id: object, run_id: object) ->
 
 def answered(response: httpx.Response) -> Reply:
     """Return what came back as a value."""
-    return Reply(response.status_code, response.text, response.headers)
+    # JSON is UTF-8, whatever else the headers say.
+    return Reply(response.status_code, response.content.decode("utf-8-sig", "replace"), response.headers)
 
 
 def unanswered(error: httpx.RequestError) -> Reply:

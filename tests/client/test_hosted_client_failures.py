@@ -122,6 +122,23 @@ def test_what_is_no_json_is_no_result(call: Call, server: HostedServer, body: st
     assert "no JSON" in str(error)
 
 
+@pytest.mark.parametrize(
+    "kind", ["application/json", "application/json; charset=utf-16", "text/plain; charset=latin-1"]
+)
+def test_json_is_utf_8_whatever_the_headers_say(kind: str) -> None:
+    def service(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content='\ufeff{"memory": "她喝茶"}'.encode(), headers={"Content-Type": kind})
+
+    with httpx.Client(transport=httpx.MockTransport(service)) as own:
+        assert MemoryClient(KEY, client=own).get("id") == {"memory": "她喝茶"}
+
+
+def test_bytes_that_are_no_text_are_no_json() -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=b"\xff\xfe\x00"))
+    with httpx.Client(transport=transport) as own, pytest.raises(APIError, match="no JSON"):
+        MemoryClient(KEY, client=own).get("id")
+
+
 @pytest.mark.parametrize("status", [200, 500])
 def test_brackets_within_brackets_are_no_json(call: Call, server: HostedServer, status: int) -> None:
     server.answers = [Answer(status, "[" * 100_000 + "]" * 100_000)]
