@@ -119,7 +119,8 @@ def merged(options: object, given: Mapping[str, Any]) -> dict[str, Any]:
     found = {} if options is None else _opened(options)
     if found is None:
         raise ValidationError(
-            f"options: {type(options).__name__} holds none; give a dict, such as {{'top_k': 5}}, or a pydantic model"
+            f"options: {type(options).__name__} holds none; give a dict, such as {{'top_k': 5}}, or a pydantic model; "
+            "version and the like go by name"
         )
     told = {name: value for name, value in given.items() if value is not None or name in CLEARED_BY_NONE}
     for name, value in told.items():
