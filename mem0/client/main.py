@@ -244,10 +244,10 @@ class MemoryClient(Hosted[httpx.Client]):
             app_id: The same for the application.
             run_id: The same for the run.
             filters: The ids again, where they are given so; nothing else can stand here.
-            further: What else the service takes: ``metadata``, ...
+            further: ``metadata``, which they must have too; nothing else narrows a deletion.
 
         Raises:
-            ValidationError: No id was given, or something else as filter; nothing was sent.
+            ValidationError: No id was given, or something that narrows no deletion; nothing was sent.
             APIError: The service refused, failed, or was not reached.
         """
         given = {**ids_of(user_id, agent_id, app_id, run_id), "filters": filters, **further}

@@ -36,6 +36,8 @@ _ROUTES: Mapping[str, tuple[str, str, str]] = {
     "ping": ("GET /v1/ping/",) * 3,
 }
 _PAGE_SIZE = 100
+# What delete_all may be given beside the ids.
+_NARROWING = ("metadata", "org_id", "project_id")
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,12 @@ class Api:
         if not scope:
             raise ValidationError(
                 f"delete_all: whose? give at least one of {', '.join(inputs.ENTITY_KEYS)}; reset() deletes everything"
+            )
+        beyond = [name for name, value in options.items() if value is not None and name not in _NARROWING]
+        if beyond:
+            raise ValidationError(
+                f"delete_all: {beyond[0]!r} is nothing the service narrows a deletion by: more would be gone than was "
+                f"meant; give {', '.join(inputs.ENTITY_KEYS)} and metadata only"
             )
         return self._request("delete_all", {**options, **scope})
 

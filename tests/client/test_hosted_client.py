@@ -274,6 +274,8 @@ class TestVerbs:
             {"filters": {"user_id": None}},
             # What the service would not read here must not make a deletion larger than it looks.
             {"user_id": "a", "filters": {"categories": "food"}},
+            {"user_id": "a", "categories": ["food"]},
+            {"user_id": "a", "options": {"session": "s1"}},
             {"filters": {"AND": [{"user_id": "a"}]}},
             {"filters": {"user_id": {"in": ["a"]}}},
             {"user_id": "a", "filters": {"user_id": "b"}},
