@@ -75,7 +75,7 @@ class MemoryNotFoundError(ValidationError):
 
 
 class ClosedError(Mem0Error):
-    """The object was used after ``close()``."""
+    """The object was used after ``close()``, or an ``AsyncMemoryClient`` in another event loop than its own."""
 
 
 class ProviderError(Mem0Error):
