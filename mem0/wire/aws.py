@@ -24,8 +24,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from mem0.exceptions import ClosedError, ConfigError, EmbeddingError, ProviderError
 from mem0.text import without_login
-from mem0.wire.connection import Secret, check_address, with_older_names
-from mem0.wire.failures import Failure, Vendor, hidden
+from mem0.wire.connection import Secret, check_address, checked_key, with_older_names
+from mem0.wire.failures import Failure, Vendor, hidden, shown_cause
 from mem0.wire.retries import pauses
 
 Answer = TypeVar("Answer")
@@ -156,7 +156,8 @@ class AWSConnection(BaseModel):
             return self.api_key.get_secret_value()
         if self.aws_access_key_id is not None or self.profile is not None:
             return None
-        return os.environ.get("AWS_BEARER_TOKEN_BEDROCK") or None
+        key = os.environ.get("AWS_BEARER_TOKEN_BEDROCK")
+        return checked_key(_BEDROCK, key) if key else None
 
     def keys(self) -> dict[str, str]:
         """Return the credentials that were given, as boto3 names them."""
@@ -257,12 +258,15 @@ class BedrockRuntime:
         except (aws.ClientError, aws.BotoCoreError, *_STRANGE) as error:
             self._require_open()  # else whatever came of closing would be told as a lost connection
             secrets = self._secrets()
-            code, failure = _failure(error, lambda text: without_login(hidden(text, secrets)), kind)
+
+            def shown(text: str) -> str:
+                return without_login(hidden(text, secrets))
+
+            code, failure = _failure(error, shown, kind)
             told = failure.told(kind, _BEDROCK, model, self.where)
             told.retryable = told.retryable or code in _PASSING or isinstance(error, _STRANGE)
             # A refused signature is quoted with all that was signed, the token of the session included.
-            shown = failure.status != 401 and without_login(hidden(str(error), secrets)) == str(error)
-            raise told from (error if shown else None)
+            raise told from (None if failure.status == 401 else shown_cause(error, shown))
 
     def _found_session(self) -> Any:
         sdk = self._sdk()

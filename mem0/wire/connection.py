@@ -10,13 +10,57 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from mem0.exceptions import ConfigError
 from mem0.text import clean
 from mem0.wire.failures import Vendor
 
-Secret = Annotated[SecretStr, Field(min_length=1)]
+# What the header of a request can hold, and every key consists of.
+_SENDABLE = re.compile(r"[!-~]([ -~]*[!-~])?")
+
+
+def check_sendable(text: str) -> None:
+    """Refuse what no header can hold; the message does not repeat it, since it is a secret.
+
+    Raises:
+        ValueError: It is empty, or has blanks or a line break at an end, or holds other characters than ASCII's.
+    """
+    if not text:
+        raise ValueError("this is empty; leave it out where there is none")
+    if _SENDABLE.fullmatch(text):
+        return
+    if _SENDABLE.fullmatch(text.strip()):
+        raise ValueError("there is a blank or a line break at its beginning or end; take that away")
+    raise ValueError("this holds characters that no header can, such as line breaks, accents, or quotes of typesetting")
+
+
+def _sendable(secret: SecretStr) -> SecretStr:
+    check_sendable(secret.get_secret_value())
+    return secret
+
+
+def _all_sendable(headers: dict[str, str]) -> dict[str, str]:
+    for name, value in headers.items():
+        for text in (name, value or "-"):  # a value may be empty
+            try:
+                check_sendable(text)
+            except ValueError as error:
+                raise ValueError(f"{name!r}: {error}") from None
+    return headers
+
+
+Secret = Annotated[SecretStr, AfterValidator(_sendable)]
+Headers = Annotated[dict[str, str], AfterValidator(_all_sendable)]
 
 
 class Connection(BaseModel):
@@ -47,7 +91,7 @@ class Connection(BaseModel):
         description="How often a request is sent again after 408, 409, 429, 5xx or a lost connection; where a server "
         "says when to come again, most wait for that, up to a minute or two.",
     )
-    headers: dict[str, str] = Field(
+    headers: Headers = Field(
         default_factory=dict, repr=False, description="Further headers of each request. Older name: `extra_headers`."
     )
     http_client_proxies: Secret | dict[Literal["http://", "https://", "all://"], Secret] | None = Field(
@@ -102,7 +146,7 @@ class Connection(BaseModel):
         key = next((found for name in variables if (found := os.environ.get(name))), None)
         if key is None:
             raise without_key(self.vendor)
-        return key
+        return checked_key(self.vendor, key)
 
     def settle(self, client: Any) -> None:
         """Put right what the SDK's class read where it should not have."""
@@ -184,6 +228,19 @@ def without_key(vendor: Vendor, said: str = "") -> ConfigError:
         f"provider {vendor.provider!r} has no key: {named} (any text will do for a server of your own at base_url "
         f"that asks for none){f'; {said}' if said else ''}"
     )
+
+
+def checked_key(vendor: Vendor, key: str) -> str:
+    """Return a key of the environment, which no option's check has seen.
+
+    Raises:
+        ConfigError: No header can hold it.
+    """
+    try:
+        check_sendable(key)
+    except ValueError as error:
+        raise ConfigError(f"provider {vendor.provider!r}: its key, in {vendor.key}: {error}") from error
+    return key
 
 
 def cleaned(value: Any) -> Any:

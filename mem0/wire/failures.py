@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from mem0.exceptions import EmbeddingError, ProviderError, RerankError, retryable_status
@@ -133,7 +133,23 @@ _CREDENTIALS = re.compile(r"\b(bearer|basic|token)\s+[\w.~+/=-]{8,}", re.IGNOREC
 def hidden(text: str, secrets: Iterable[str | None]) -> str:
     """Return a text without the secrets that a server may repeat."""
     for secret in secrets:
-        for part in (secret or "", (secret or "").rpartition(" ")[2]):  # of "Bearer x" the x too
+        whole = (secret or "").strip()  # a line break at its end is quoted otherwise
+        for part in (whole, whole.rpartition(" ")[2]):  # of "Bearer x" the x too
             if len(part) >= _SHORTEST_SECRET:
                 text = text.replace(part, "***")
     return _CREDENTIALS.sub(r"\1 ***", text)
+
+
+def shown_cause(error: Exception, hide: Callable[[str], str]) -> Exception | None:
+    """Return an error as the cause of ours; ``None`` where it, or what it came of in turn, repeats a secret.
+
+    Args:
+        error: The error.
+        hide: Takes the secrets out of a text.
+    """
+    link: BaseException | None = error
+    while link is not None:
+        if hide(str(link)) != str(link):
+            return None
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    return error

@@ -17,9 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mem0.exceptions import ClosedError, ProviderError
 from mem0.text import without_login
-from mem0.wire.connection import Secret, with_older_names
+from mem0.wire.connection import Headers, Secret, with_older_names
 from mem0.wire.environment import environment
-from mem0.wire.failures import Failure, Vendor, hidden
+from mem0.wire.failures import Failure, Vendor, hidden, shown_cause
 from mem0.wire.retries import pauses
 from mem0.wire.sdk import failure_of
 
@@ -67,7 +67,7 @@ class LiteLLMConnection(BaseModel):
         le=10,
         description="How often a request is sent again after 408, 429, 5xx or a lost connection.",
     )
-    headers: dict[str, str] = Field(default_factory=dict, repr=False, description="Further headers of each request.")
+    headers: Headers = Field(default_factory=dict, repr=False, description="Further headers of each request.")
 
     @model_validator(mode="before")
     @classmethod
@@ -159,7 +159,7 @@ class LiteLLMLine:
         if failure.retryable and pause is not None:
             return
         told = failure.told(kind, LITELLM, model, self.where)
-        raise told from (error if self.hidden(str(error)) == str(error) else None)
+        raise told from shown_cause(error, self.hidden)
 
     def _failure(self, error: Exception) -> Failure:
         if not isinstance(error, openai.OpenAIError):

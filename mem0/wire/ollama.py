@@ -19,8 +19,8 @@ from pydantic import Field
 
 from mem0.exceptions import ClosedError, ConfigError, ProviderError
 from mem0.text import without_login
-from mem0.wire.connection import Connection
-from mem0.wire.failures import Failure, Vendor, hidden
+from mem0.wire.connection import Connection, checked_key
+from mem0.wire.failures import Failure, Vendor, hidden, shown_cause
 from mem0.wire.loops import AsyncClients
 from mem0.wire.retries import pauses
 
@@ -148,6 +148,8 @@ class OllamaLine:
         headers = dict(options.headers)
         if options.api_key is not None:
             headers["Authorization"] = f"Bearer {options.api_key.get_secret_value()}"
+        elif os.environ.get("OLLAMA_API_KEY"):  # the SDK sends it
+            checked_key(OLLAMA, os.environ["OLLAMA_API_KEY"])
         if headers:
             given["headers"] = headers
         proxy = options.proxy()
@@ -178,7 +180,7 @@ class OllamaLine:
         if failure.retryable and pause is not None:
             return
         told = failure.told(kind, OLLAMA, model, self.where)
-        raise told from (error if self._hidden(str(error)) == str(error) else None)
+        raise told from shown_cause(error, self._hidden)
 
     def _failure(self, error: Exception, model: str) -> Failure:
         if isinstance(error, (json.JSONDecodeError, pydantic.ValidationError, TypeError)):

@@ -13,8 +13,8 @@ from typing import Any, Generic, TypeVar
 
 from mem0.exceptions import ClosedError, ConfigError, Mem0Error, ProviderError, judged
 from mem0.text import without_login
-from mem0.wire.connection import Connection, without_key
-from mem0.wire.failures import Failure, hidden
+from mem0.wire.connection import Connection, checked_key, without_key
+from mem0.wire.failures import Failure, hidden, shown_cause
 from mem0.wire.loops import AsyncClients
 
 Client = TypeVar("Client")
@@ -57,6 +57,9 @@ def connected(
             "write it as https://host:port/path"
         ) from None
     options.settle(client)
+    key = getattr(client, "api_key", None)
+    if isinstance(key, str):
+        checked_key(vendor, key)
     return client
 
 
@@ -158,8 +161,7 @@ class Line(Generic[Client]):
                 raise
             failure = failure_of(error, self._sdk, self.hidden)
             told = failure.told(kind, self.vendor, model, self.where)
-            # What a server repeats of a key must not be told by way of the cause either.
-            raise told from (error if self.hidden(str(error)) == str(error) else None)
+            raise told from shown_cause(error, self.hidden)
 
     def named(self, model: str) -> str:
         """Return who is asked for what, as messages begin."""

@@ -186,6 +186,55 @@ def test_secrets_in_headers_and_addresses(openai_server: OpenAIServer) -> None:
             assert "hel-secret" not in shown + "".join(traceback.format_exception(caught.value))
 
 
+UNSENDABLE = ["sk-secret-0123456789\n", "sk-secret-0123456789\u201d", ""]
+
+
+@pytest.mark.parametrize("key", UNSENDABLE)
+@pytest.mark.parametrize(
+    "provider", ["openai", "vllm", "groq", "together", "anthropic", "gemini", "ollama", "azure_openai", "aws_bedrock"]
+)
+def test_keys_and_headers_that_no_request_can_hold(provider: str, key: str) -> None:
+    config = {"azure_endpoint": "http://127.0.0.1:9"} if provider == "azure_openai" else {"model": "m"}
+    for option in ({"api_key": key}, {"api_key": KEY, "headers": {"X-Team": key}}):
+        if "headers" in option and (not key or provider == "aws_bedrock"):
+            continue
+        with pytest.raises(ConfigError, match="a line break|no header can|this is empty") as caught:
+            LlmFactory.create(provider, {**config, **option})
+        assert "sk-secret" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("provider", "variable"),
+    [
+        ("openai", "OPENAI_API_KEY"),
+        ("vllm", "VLLM_API_KEY"),
+        ("groq", "GROQ_API_KEY"),
+        ("anthropic", "ANTHROPIC_API_KEY"),
+        ("gemini", "GEMINI_API_KEY"),
+        ("ollama", "OLLAMA_API_KEY"),
+        ("azure_openai", "AZURE_OPENAI_API_KEY"),
+        ("aws_bedrock", "AWS_BEARER_TOKEN_BEDROCK"),
+    ],
+)
+def test_keys_of_the_environment_that_no_request_can_hold(
+    provider: str, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GOOGLE_API_KEY", raising=False)
+    monkeypatch.setenv(variable, UNSENDABLE[0])
+    config = {"azure_endpoint": "http://127.0.0.1:9"} if provider == "azure_openai" else {"model": "m"}
+    with pytest.raises(ConfigError, match=f"{variable}: there is a blank or a line break") as caught:
+        LlmFactory.create(provider, config)
+    assert "sk-secret" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_secret_deep_in_what_an_error_came_of(openai_server: OpenAIServer) -> None:
+    # The SDK says "Connection error."; the library beneath it quotes the header that it cannot send.
+    headers = {"Helicone-Auth": "hel-secret-1234\n"}
+    with made(openai_server, model_kwargs={"extra_headers": headers}) as llm, pytest.raises(LLMError) as caught:
+        llm.generate_response(HELLO)
+    assert "hel-secret" not in "".join(traceback.format_exception(caught.value))
+
+
 def test_words_that_are_no_secrets_stay(openai_server: OpenAIServer) -> None:
     openai_server.answers = [error(400, "none of the extra fields")]
     with made(openai_server, "vllm", api_key=None) as llm, pytest.raises(LLMError, match="none of the extra fields"):
