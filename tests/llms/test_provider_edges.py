@@ -305,6 +305,14 @@ def test_published_keys_that_have_one(openai_server: OpenAIServer, ollama_server
     assert ollama_server.requests[0].body["options"]["top_k"] == 5
 
 
+def test_published_keys_that_are_not_set(openai_server: OpenAIServer) -> None:
+    unset = {"models": None, "openrouter_base_url": None, "response_callback": None, "is_reasoning_model": None}
+    with made(openai_server, **unset) as llm:
+        assert llm.generate_response(HELLO)
+    with made(openai_server, "lmstudio", lmstudio_response_format=None, http_client_proxies=None) as llm:
+        assert llm.generate_response(HELLO)
+
+
 def test_what_embedders_are_told_is_of_embedders(openai_server: OpenAIServer) -> None:
     config = {"api_key": KEY, "base_url": openai_server.url, "max_retries": 0}
     for answer, told in (
