@@ -21,7 +21,7 @@ from mem0.exceptions import ClosedError, ConfigError, ProviderError
 from mem0.text import without_login
 from mem0.wire.connection import Connection, checked_key
 from mem0.wire.failures import Failure, Vendor, hidden, shown_cause
-from mem0.wire.loops import AsyncClients
+from mem0.wire.loops import AsyncClients, is_half_doubled
 from mem0.wire.retries import pauses
 
 OLLAMA = Vendor("ollama", "Ollama", key="OLLAMA_API_KEY", ending="", model="llama3.2", embedder="nomic-embed-text")
@@ -76,6 +76,7 @@ class OllamaLine:
     ) -> None:
         self._options = options
         self._is_closed = False
+        self._awaited_kind = awaited_kind
         self._awaited: AsyncClients[Any] = AsyncClients(lambda: self._connected(awaited_kind()))
         self.client = self._connected(kind)
 
@@ -112,6 +113,8 @@ class OllamaLine:
 
     async def acall(self, kind: type[ProviderError], verb: str, request: Mapping[str, Any]) -> Any:
         """Do what :meth:`call` does, awaiting."""
+        if is_half_doubled(ollama, self.client, self._awaited_kind()):
+            return await asyncio.to_thread(self.call, kind, verb, request)
         self._require_open()
         client = await self._awaited.here()
         may_pull = self._options.pull

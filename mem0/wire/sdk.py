@@ -15,7 +15,7 @@ from mem0.exceptions import ClosedError, ConfigError, Mem0Error, ProviderError, 
 from mem0.text import without_login
 from mem0.wire.connection import Connection, checked_key, without_key
 from mem0.wire.failures import Failure, hidden, shown_cause
-from mem0.wire.loops import AsyncClients
+from mem0.wire.loops import AsyncClients, is_half_doubled
 
 Client = TypeVar("Client")
 
@@ -93,6 +93,7 @@ class Line(Generic[Client]):
         self._options = options
         self._sdk = sdk
         self._is_closed = False
+        self._awaited_kind = awaited_kind
         self._awaited: AsyncClients[Any] = AsyncClients(
             lambda: connected(options, sdk, awaited_kind(), awaited=True, **arguments)
         )
@@ -109,6 +110,11 @@ class Line(Generic[Client]):
         """Return the client for asyncio."""
         self.require_open()
         return await self._awaited.here()
+
+    @property
+    def is_half_doubled(self) -> bool:
+        """Whether the blocking client is a double, and the one for asyncio is not."""
+        return is_half_doubled(self._sdk, self.client, self._awaited_kind())
 
     def require_open(self) -> None:
         """Refuse to go on after :meth:`close`; the SDK would take it for a broken connection, and try again.

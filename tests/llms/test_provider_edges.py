@@ -8,13 +8,14 @@ import time
 import traceback
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 from loopback import Answer
 from ollama_server import OllamaServer
 from openai_server import KEY, OpenAIServer, error
 
-from mem0 import ConfigError, EmbeddingError, LLMError, LLMResponseError, Memory, MissingDependencyError
+from mem0 import AsyncMemory, ConfigError, EmbeddingError, LLMError, LLMResponseError, Memory, MissingDependencyError
 from mem0.exceptions import ClosedError
 from mem0.llms.openai import OpenAILLM
 from mem0.testing import DeterministicEmbedding
@@ -123,6 +124,23 @@ def test_vectors_of_odd_servers(openai_server: OpenAIServer, data: Any, told: st
             return
         with pytest.raises(EmbeddingError, match=told):
             embedder.embed_batch(["tea", "coffee"])
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "text",
+        {"role": "assistant", "content": "x", "tool_calls": 5},
+        {"role": "assistant", "content": "x", "tool_calls": [{"function": "add_memory"}]},
+        {"role": "assistant", "content": "x", "tool_calls": [{"function": {"name": None, "arguments": "{}"}}]},
+    ],
+)
+@pytest.mark.parametrize("provider", ["openai", "together"])
+def test_calls_of_tools_that_are_none(openai_server: OpenAIServer, provider: str, message: Any) -> None:
+    tools = [{"type": "function", "function": {"name": "add_memory", "parameters": {"type": "object"}}}]
+    openai_server.answers = [chat(index=0, finish_reason="stop", message=message)]
+    with made(openai_server, provider) as llm, pytest.raises(LLMResponseError, match="did not answer as OpenAI's"):
+        llm.generate_response(HELLO, tools=tools)
 
 
 @pytest.mark.parametrize("body", [[1], None, "null", {"message": None}])
@@ -336,6 +354,43 @@ def test_a_pull_that_fails_is_told_and_tried_again(ollama_server: OllamaServer) 
             llm.generate_response(HELLO)
         assert caught.value.retryable
         assert llm.generate_response(HELLO)
+
+
+# -- doubles in place of an SDK's class, as users have them in their tests ---------------------------
+
+PATCHED = [
+    ("openai", "openai.OpenAI"),
+    ("vllm", "openai.OpenAI"),
+    ("groq", "groq.Groq"),
+    ("together", "together.Together"),
+    ("ollama", "ollama.Client"),
+]
+
+
+def told(reply: str) -> mock.MagicMock:
+    """Return a client that says the same always, written in the shortest way."""
+    client = mock.MagicMock()
+    client.chat.return_value.message.content = reply
+    client.chat.completions.create.return_value.choices[0].message.content = reply
+    return client
+
+
+@pytest.mark.parametrize(("provider", "patched"), PATCHED)
+def test_doubles_that_answer_whatever_they_are_asked(provider: str, patched: str) -> None:
+    reply = '{"memory": [{"text": "Likes tea"}]}'
+    config = {"path": ":memory:", "llm": {"provider": provider, "config": {"model": "m"}}}
+    embedder = DeterministicEmbedding(8)
+
+    async def added() -> Any:
+        async with AsyncMemory(config, embedder=embedder) as m:
+            return await m.add("I like tea", user_id="a")
+
+    # No host is allowed but this machine, and nobody listens there: what were sent would fail.
+    with mock.patch(f"mem0.llms.{patched}", return_value=told(reply)):
+        with Memory(config, embedder=embedder) as m:
+            blocking = m.add("I like tea", user_id="a")
+        for result in (blocking, asyncio.run(added())):
+            assert [change["memory"] for change in result] == ["Likes tea"]
 
 
 # -- finding the class ------------------------------------------------------------------------------
