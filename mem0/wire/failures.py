@@ -10,6 +10,7 @@ from mem0.exceptions import EmbeddingError, ProviderError, RerankError, retryabl
 
 # Statuses are told apart below; anything else a server says is quoted up to here.
 _LONGEST_QUOTE = 500
+_MARKUP = re.compile(r"<(?:!doctype|html|head|body)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,19 +107,25 @@ class Failure:
         if self.code == "insufficient_quota":
             return "429, the quota is used up: check plan and billing"
         if status == 429:
-            return f"429, too many requests: try again {f'after {self.retry_after} s' if self.retry_after else 'later'}"
+            when = f"after {self.retry_after} s" if self.retry_after else "later"
+            return f"429, too many requests: try again {when}{_in_brackets(said)}"
         if self.timed_out:
             return "no answer within the time-out: try again, or raise timeout in the config"
         if self.unreached:
             return f"no connection ({said}): check the network and base_url, then try again"
         if status is not None and status >= 500:
-            return f"{status}, the server failed: try again later"
+            return f"{status}, the server failed: try again later{_in_brackets(said)}"
         if self.code == "context_length_exceeded":
             option, what = ("max_input_bytes", "a text") if embeds else ("max_llm_chars", "the prompt")
             return f"400, {what} is too long for this model: lower {option}, or use a model with a larger window"
         if status is not None:
             return f"{status}, the request was refused: {said}"
         return said
+
+
+def _in_brackets(said: str) -> str:
+    """Return what a server said, unless that is a page of HTML, as gateways answer."""
+    return "" if not said or _MARKUP.search(said) else f" ({said})"
 
 
 def _one_of(model: str) -> str:

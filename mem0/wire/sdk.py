@@ -204,8 +204,10 @@ def failure_of(error: Exception, sdk: ModuleType, hide: Callable[[str], str]) ->
 def said_of(error: Exception) -> Mapping[str, Any]:
     """Return what a server said of a failure; OpenAI's SDK has unpacked it already, the others have not."""
     body = getattr(error, "body", None)
-    if isinstance(body, Mapping) and isinstance(body.get("error"), Mapping):
+    if isinstance(body, Mapping) and isinstance(body.get("error"), (Mapping, str)):
         body = body["error"]
+    if isinstance(body, str):  # as LM Studio and llama.cpp write it, or no JSON at all
+        return {"message": body}
     return body if isinstance(body, Mapping) else {}
 
 

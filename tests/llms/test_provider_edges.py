@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 import traceback
@@ -89,6 +90,27 @@ def test_errors_with_status_200(openai_server: OpenAIServer) -> None:
             with pytest.raises(LLMError, match="rate limited") as caught:
                 llm.generate_response(HELLO)
             assert (caught.value.status, caught.value.retryable) == (429, True)
+
+
+@pytest.mark.parametrize("provider", ["openai", "ollama"])
+def test_what_a_server_says_of_its_failure(
+    openai_server: OpenAIServer, ollama_server: OllamaServer, provider: str
+) -> None:
+    server: Any = openai_server if provider == "openai" else ollama_server
+    memory = "model requires more system memory (5.6 GiB) than is available (3.4 GiB)"
+    limit = "Rate limit reached on tokens per day: Limit 500000"
+    page = "<!DOCTYPE html><html><body>Bad gateway</body></html>"
+    config = {"api_key": KEY, "base_url": server.url, "max_retries": 0}
+    with LlmFactory.create(provider, config) as llm:
+        for status, body, told in (
+            (500, {"error": memory}, rf"500, the server failed: try again later \({re.escape(memory)}\)"),
+            (429, {"error": {"message": limit}}, rf"429, too many requests: try again later \(.*{limit}.*\)"),
+            (502, page, "502, the server failed: try again later; nothing was stored"),
+        ):
+            server.answers = [Answer(status, body)]
+            with pytest.raises(LLMError, match=told) as caught:
+                llm.generate_response(HELLO)
+            assert caught.value.retryable
 
 
 def test_tokens_that_thinking_used_up(openai_server: OpenAIServer, ollama_server: OllamaServer) -> None:
