@@ -36,13 +36,22 @@ LITELLM = Vendor(
 _MISSING_KEY = re.compile(r"missing credentials|api_key client option must be set", re.IGNORECASE)
 
 _LOCAL = "LITELLM_LOCAL_MODEL_COST_MAP"
+_MODE = "LITELLM_MODE"
 
 
 def imported() -> Any:
-    """Import LiteLLM without the download of a price list that its import begins with otherwise."""
-    with environment(_LOCAL, os.environ.get(_LOCAL) or "True"):
+    """Import LiteLLM without what its import begins with otherwise, and its prints with each error.
+
+    It would download a price list, and put what a file ``.env`` says, in whatever folder the program was started,
+    into the environment of the whole process.
+    """
+    with (
+        environment(_LOCAL, os.environ.get(_LOCAL) or "True"),
+        environment(_MODE, os.environ.get(_MODE) or "PRODUCTION"),
+    ):
         import litellm
 
+    litellm.suppress_debug_info = True  # they go to stdout, where a program may talk to another one
     return litellm
 
 
