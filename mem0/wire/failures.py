@@ -25,6 +25,7 @@ class Vendor:
         ending: How an address of its own server ends, for who gives one.
         model: An LLM that the vendor offers today, for who names one that is gone; empty where it serves one's own.
         embedder: The same for embedders.
+        offers: What to name instead, where these are empty.
     """
 
     provider: str
@@ -34,6 +35,7 @@ class Vendor:
     model: str
     embedder: str = ""
     key_help: str | None = None
+    offers: str = "the one that the server has"
 
     @property
     def credentials(self) -> str:
@@ -102,7 +104,7 @@ class Failure:
             ending = f" ({vendor.ending})" if vendor.ending else ""
             return (
                 f"404, there is no model {model!r} for this key, or base_url does not end where the API begins"
-                f"{ending}: name {_one_of(vendor.embedder if embeds else vendor.model)}"
+                f"{ending}: name {_one_of(vendor, vendor.embedder if embeds else vendor.model)}"
             )
         if self.code == "insufficient_quota":
             return "429, the quota is used up: check plan and billing"
@@ -128,8 +130,8 @@ def _in_brackets(said: str) -> str:
     return "" if not said or _MARKUP.search(said) else f" ({said})"
 
 
-def _one_of(model: str) -> str:
-    return f"one from the vendor's list of models, such as {model!r}" if model else "the one that the server has"
+def _one_of(vendor: Vendor, model: str) -> str:
+    return f"one from the vendor's list of models, such as {model!r}" if model else vendor.offers
 
 
 # What a text says often enough by itself is not looked for in it.
