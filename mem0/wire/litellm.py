@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mem0.exceptions import ClosedError, ProviderError
 from mem0.text import without_login
-from mem0.wire.connection import Headers, Secret, with_older_names
+from mem0.wire.connection import Headers, Seconds, Secret, with_older_names
 from mem0.wire.environment import environment
 from mem0.wire.failures import Failure, Vendor, hidden, shown_cause
 from mem0.wire.retries import pauses
@@ -69,7 +69,7 @@ class LiteLLMConnection(BaseModel):
         repr=False,
         description="Another address of the vendor's API. Older names: `api_base`, `litellm_base_url`.",
     )
-    timeout: float = Field(default=60.0, gt=0, description="Seconds that one request may take.")
+    timeout: Seconds = Field(default=60.0, description="Seconds that one request may take.")
     max_retries: int = Field(
         default=2,
         ge=0,

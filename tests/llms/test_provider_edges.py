@@ -353,6 +353,13 @@ def test_published_keys_that_are_not_set(openai_server: OpenAIServer) -> None:
         assert llm.generate_response(HELLO)
 
 
+@pytest.mark.parametrize("timeout", [float("inf"), float("nan"), 1e300, 0])
+@pytest.mark.parametrize("provider", ["openai", "gemini", "ollama", "aws_bedrock"])
+def test_times_that_no_clock_can_wait(provider: str, timeout: float) -> None:
+    with pytest.raises(ConfigError, match=r"\['timeout'\]"):
+        LlmFactory.create(provider, {"api_key": KEY, "timeout": timeout})
+
+
 def test_what_embedders_are_told_is_of_embedders(openai_server: OpenAIServer) -> None:
     config = {"api_key": KEY, "base_url": openai_server.url, "max_retries": 0}
     for answer, told in (
