@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from mem0.exceptions import EmbeddingError, ProviderError, RerankError, retryable_status
+from mem0.wire.retries import seconds_asked
 
 # Statuses are told apart below; anything else a server says is quoted up to here.
 _LONGEST_QUOTE = 500
@@ -109,7 +110,7 @@ class Failure:
         if self.code == "insufficient_quota":
             return "429, the quota is used up: check plan and billing"
         if status == 429:
-            when = f"after {self.retry_after} s" if self.retry_after else "later"
+            when = f"after {self.retry_after} s" if seconds_asked(self.retry_after) > 0 else "later"
             return f"429, too many requests: try again {when}{_in_brackets(said)}"
         if self.timed_out:
             return "no answer within the time-out: try again, or raise timeout in the config"

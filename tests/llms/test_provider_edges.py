@@ -113,6 +113,16 @@ def test_what_a_server_says_of_its_failure(
             assert caught.value.retryable
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [("2", "after 2 s"), ("nan", "later"), ("-1", "later"), ("Wed, 21 Oct 2099 07:28:00 GMT", "later")],
+)
+def test_when_to_come_again(openai_server: OpenAIServer, asked: str, told: str) -> None:
+    openai_server.answers = [Answer(429, {}, {"Retry-After": asked})]
+    with made(openai_server) as llm, pytest.raises(LLMError, match=f"429, too many requests: try again {told}[; ]"):
+        llm.generate_response(HELLO)
+
+
 def test_tokens_that_thinking_used_up(openai_server: OpenAIServer, ollama_server: OllamaServer) -> None:
     message = {"role": "assistant", "content": ""}
     openai_server.answers = [chat(index=0, finish_reason="length", message=message)]
