@@ -35,7 +35,7 @@ def check_sendable(text: str) -> None:
     Raises:
         ValueError: It is empty, or has blanks or a line break at an end, or holds other characters than ASCII's.
     """
-    if not text:
+    if not text.strip():
         raise ValueError("this is empty; leave it out where there is none")
     if _SENDABLE.fullmatch(text):
         return

@@ -199,6 +199,9 @@ def test_options(server: OpenAIServer) -> None:
         assert KEY not in f"{llm!r} {llm.config!r}"
     with pytest.raises(ConfigError, match="did you mean 'temperature'"):
         made(server, temprature=1)
+    with pytest.raises(ConfigError, match="set HTTPS_PROXY"):
+        made(server, http_client_proxies="http://127.0.0.1:9")
+    made(server, http_client_proxies=None).close()
     with pytest.raises(ClosedError):
         llm.generate_response(HELLO)
 
