@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from pydantic.fields import FieldInfo
 
 from mem0.exceptions import ConfigError
 
@@ -278,16 +277,18 @@ def validated(model: type[Model], values: Mapping[str, Any], where: str) -> Mode
         ConfigError: Naming the field, the value (never a secret), the cause and the remedy.
     """
     # `None` is what many write for "as usual"; where it has a meaning of its own, the field takes it.
-    fields = model.model_fields
-    values = {name: value for name, value in values.items() if value is not None or _takes_none(fields.get(name))}
+    values = {name: value for name, value in values.items() if value is not None or _takes_none(model, name)}
     try:
         return model.model_validate(values)
     except pydantic.ValidationError as error:
         raise _translated(error, model, where) from None  # the original repeats values, secrets among them
 
 
-def _takes_none(field: FieldInfo | None) -> bool:
-    if field is None or field.annotation in (Any, type(None)):
+def _takes_none(model: type[BaseModel], name: str) -> bool:
+    field = model.model_fields.get(name)
+    if field is None:  # it will be refused, unless it is a published key, which others' configurations hold unset
+        return name not in getattr(model, "hints", {})
+    if field.annotation in (Any, type(None)):
         return True
     return type(None) in typing.get_args(field.annotation)
 
@@ -312,4 +313,4 @@ def _told(model: type[BaseModel], problem: Mapping[str, Any], where: str) -> str
         return f"{field} is missing"
     value = problem.get("input")
     shown = f"={value!r}" if isinstance(value, (int, float, bool, type(None))) else f" (a {type(value).__name__})"
-    return f"{field}{shown}: {problem['msg']}"
+    return f"{field}{shown}: {problem['msg'].removeprefix('Value error, ')}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -10,8 +11,8 @@ from pydantic import Field, field_validator
 
 from mem0.configs.llms.base import BaseLlmConfig
 from mem0.exceptions import LLMError, LLMResponseError, retryable_status
-from mem0.llms.base import LLMBase, Message, options_of, read_arguments, report_tokens
-from mem0.llms.shapes import used_up
+from mem0.llms.base import LLMBase, Message, options_of, report_tokens
+from mem0.llms.shapes import called, reading, used_up
 from mem0.wire.connection import check_arguments, cleaned, named_model, without_ours
 from mem0.wire.dispensed import Dispensed
 from mem0.wire.sdk import Line
@@ -94,6 +95,8 @@ class ChatLLM(LLMBase):
         tool_choice: Any = "auto",
     ) -> Any:
         """Do what :meth:`generate_response` does, awaiting."""
+        if self._line.is_half_doubled:
+            return await asyncio.to_thread(self.generate_response, messages, response_format, tools, tool_choice)
         client = await self._line.here()
         request = chat_request(self.config, self.model, messages, response_format, tools, tool_choice)
         with self._line.translated(LLMError, self.model):
@@ -155,18 +158,19 @@ def read_chat(response: Any, with_tools: bool, named: str, hidden: Callable[[str
         LLMError: A content filter stopped it, or an error stands in place of the answer.
         LLMResponseError: It is no chat completion, or a refusal.
     """
-    choices = getattr(response, "choices", None)
-    choice = choices[0] if isinstance(choices, (list, tuple)) and choices else None
+    choice: Any
+    try:
+        choice = response.choices[0]
+    except (AttributeError, LookupError, TypeError):
+        choice = None
     problem = getattr(choice if getattr(choice, "finish_reason", None) == "error" else response, "error", None)
     if problem and (choice is None or choice.finish_reason == "error"):
         raise _said_instead(problem, named, hidden)
-    message = getattr(choice, "message", None)
-    text = None if message is None else _text(message.content)
-    if choice is None or message is None or text is None:
-        raise LLMResponseError(
-            f"{named}: it did not answer as OpenAI's API does; check base_url; nothing was stored",
-            reply=response if isinstance(response, str) else None,
-        )
+    strange = f"{named}: it did not answer as OpenAI's API does; check base_url"
+    message: Any = getattr(choice, "message", None)
+    text = _text(getattr(message, "content", ...))
+    if text is None:
+        raise LLMResponseError(f"{strange}; nothing was stored", reply=response if isinstance(response, str) else None)
     usage = getattr(response, "usage", None)
     report_tokens(getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None))
     if choice.finish_reason == "content_filter":
@@ -182,11 +186,12 @@ def read_chat(response: Any, with_tools: bool, named: str, hidden: Callable[[str
         raise used_up(named)
     if not with_tools:
         return text
-    calls = [
-        {"name": call.function.name, "arguments": read_arguments(call.function.arguments)}
-        for call in wanted or ()
-        if getattr(call, "function", None) is not None
-    ]
+    with reading(strange):
+        calls = [
+            called(call.function.name, call.function.arguments)
+            for call in wanted or ()
+            if getattr(call, "function", None) is not None
+        ]
     return {"content": text or None, "tool_calls": calls}
 
 

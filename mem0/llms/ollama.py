@@ -119,18 +119,25 @@ class OllamaLLM(LLMBase):
         return request
 
     def _read(self, response: Any, with_tools: bool) -> Any:
-        report_tokens(response.get("prompt_eval_count"), response.get("eval_count"))
-        message = response["message"]
-        thought_all = response.get("done_reason") == "length" and not message.get("content")
-        if thought_all and not message.get("tool_calls"):
+        report_tokens(_of(response, "prompt_eval_count"), _of(response, "eval_count"))
+        message = _of(response, "message")
+        content, wanted = _of(message, "content"), _of(message, "tool_calls")
+        if _of(response, "done_reason") == "length" and not content and not wanted:
             raise used_up(f"Ollama model {self.model!r} at {self._line.where}")
         if not with_tools:
-            return message.get("content") or ""
-        calls = [
-            {"name": call["function"]["name"], "arguments": read_arguments(call["function"]["arguments"])}
-            for call in message.get("tool_calls") or ()
-        ]
-        return {"content": message.get("content"), "tool_calls": calls}
+            return content or ""
+        return {
+            "content": content,
+            "tool_calls": [
+                {"name": _of(function, "name"), "arguments": read_arguments(_of(function, "arguments"))}
+                for function in (_of(call, "function") for call in wanted or ())
+            ],
+        }
+
+
+def _of(part: Any, name: str) -> Any:
+    """Return what a part of an answer has under a name: of the SDK's own, or of a dict, as doubles answer."""
+    return part.get(name) if isinstance(part, Mapping) else getattr(part, name, None)
 
 
 def _as_ollama_has_it(message: Message) -> dict[str, Any]:

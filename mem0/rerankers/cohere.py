@@ -20,7 +20,7 @@ from mem0.exceptions import ClosedError, ConfigError, RerankError
 from mem0.rerankers.base import HINTS, RerankerBase, reranker_options
 from mem0.text import clean, without_login
 from mem0.wire.connection import Connection
-from mem0.wire.failures import Failure, Vendor, hidden
+from mem0.wire.failures import Failure, Vendor, hidden, shown_cause
 from mem0.wire.loops import AsyncClients
 from mem0.wire.retries import LONGEST_PAUSE, pauses, seconds_asked
 
@@ -203,7 +203,7 @@ class CohereReranker(RerankerBase):
             return max(pause, asked)
         told = failure.told(RerankError, COHERE, self.model, self._where)
         # What a server repeats of a key must not be told by way of the cause either.
-        raise told from (error if self._hidden(str(error)) == str(error) else None)
+        raise told from shown_cause(error, self._hidden)
 
     def _failure(self, error: Exception) -> Failure:
         timed_out = isinstance(error, httpx.TimeoutException)

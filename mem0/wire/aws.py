@@ -24,8 +24,17 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from mem0.exceptions import ClosedError, ConfigError, EmbeddingError, ProviderError
 from mem0.text import without_login
-from mem0.wire.connection import Secret, check_address, with_older_names
-from mem0.wire.failures import Failure, Vendor, hidden
+from mem0.wire.connection import (
+    MEANING_OF_PROXIES,
+    Proxies,
+    Seconds,
+    Secret,
+    check_address,
+    checked_key,
+    proxy_for,
+    with_older_names,
+)
+from mem0.wire.failures import Failure, Vendor, hidden, shown_cause
 from mem0.wire.retries import pauses
 
 Answer = TypeVar("Answer")
@@ -119,7 +128,7 @@ class AWSConnection(BaseModel):
         description="Another address, such as a private endpoint's or a gateway's. Also: `base_url`. Default: what "
         "boto3 finds (`AWS_ENDPOINT_URL_BEDROCK_RUNTIME`, the profile), else the region's.",
     )
-    timeout: float = Field(default=60.0, gt=0, description="Seconds without an answer after which a request fails.")
+    timeout: Seconds = Field(default=60.0, description="Seconds without an answer after which a request fails.")
     max_retries: int = Field(
         default=2,
         ge=0,
@@ -127,6 +136,8 @@ class AWSConnection(BaseModel):
         description="How often a request is sent again after throttling, 408, 409, 5xx, a lost connection or an answer "
         "that was cut off.",
     )
+
+    http_client_proxies: Proxies | None = Field(default=None, description=MEANING_OF_PROXIES)
 
     @field_validator("endpoint_url")
     @classmethod
@@ -156,7 +167,13 @@ class AWSConnection(BaseModel):
             return self.api_key.get_secret_value()
         if self.aws_access_key_id is not None or self.profile is not None:
             return None
-        return os.environ.get("AWS_BEARER_TOKEN_BEDROCK") or None
+        key = os.environ.get("AWS_BEARER_TOKEN_BEDROCK")
+        return checked_key(_BEDROCK, key) if key else None
+
+    def proxies(self) -> dict[str, str] | None:
+        """Return the proxies, as botocore has them; ``None`` leaves them to the environment."""
+        found = {scheme: proxy_for(self.http_client_proxies, scheme) for scheme in ("http", "https")}
+        return {scheme: proxy for scheme, proxy in found.items() if proxy is not None} or None
 
     def keys(self) -> dict[str, str]:
         """Return the credentials that were given, as boto3 names them."""
@@ -257,12 +274,15 @@ class BedrockRuntime:
         except (aws.ClientError, aws.BotoCoreError, *_STRANGE) as error:
             self._require_open()  # else whatever came of closing would be told as a lost connection
             secrets = self._secrets()
-            code, failure = _failure(error, lambda text: without_login(hidden(text, secrets)), kind)
+
+            def shown(text: str) -> str:
+                return without_login(hidden(text, secrets))
+
+            code, failure = _failure(error, shown, kind)
             told = failure.told(kind, _BEDROCK, model, self.where)
             told.retryable = told.retryable or code in _PASSING or isinstance(error, _STRANGE)
             # A refused signature is quoted with all that was signed, the token of the session included.
-            shown = failure.status != 401 and without_login(hidden(str(error), secrets)) == str(error)
-            raise told from (error if shown else None)
+            raise told from (None if failure.status == 401 else shown_cause(error, shown))
 
     def _found_session(self) -> Any:
         sdk = self._sdk()
@@ -292,6 +312,7 @@ class BedrockRuntime:
                 signature_version=signature,
                 connect_timeout=options.timeout,
                 read_timeout=options.timeout,
+                proxies=options.proxies(),
                 # It knows fewer reasons to send a request again than there are, so that is done here.
                 retries={"total_max_attempts": 1, "mode": "standard"},
             ),

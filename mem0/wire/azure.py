@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from pydantic import Field, PrivateAttr, model_validator
 
 from mem0.exceptions import ConfigError
-from mem0.wire.connection import Secret, with_older_names
+from mem0.wire.connection import Secret, check_address, with_older_names
 from mem0.wire.failures import Vendor
 from mem0.wire.openai import OpenAIConnection
 
@@ -22,8 +22,8 @@ AZURE = Vendor(
     "Azure OpenAI",
     key="AZURE_OPENAI_API_KEY",
     ending="",
-    model="the name of your deployment",
-    embedder="the name of your deployment",
+    model="",
+    offers="the deployment that your resource has",
 )
 
 # https://learn.microsoft.com/azure/ai-services/openai/api-version-deprecation: the latest that is not a preview.
@@ -81,6 +81,12 @@ class AzureConnection(OpenAIConnection):
                 "provider 'azure_openai': azure_endpoint is missing: set AZURE_OPENAI_ENDPOINT, or give it in the "
                 "config, as https://my-resource.openai.azure.com"
             )
+        try:
+            check_address(endpoint)
+            if "/openai/deployments" in endpoint:  # the SDK would append it once more
+                raise ValueError("it goes on to a deployment; cut it off before /openai/deployments")
+        except ValueError as error:
+            raise ConfigError(f"provider 'azure_openai': azure_endpoint, or AZURE_OPENAI_ENDPOINT: {error}") from error
         given = super().arguments()
         given["azure_endpoint"] = endpoint
         given["api_version"] = self.api_version or os.environ.get("OPENAI_API_VERSION") or _API_VERSION

@@ -10,13 +10,103 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from mem0.exceptions import ConfigError
 from mem0.text import clean
 from mem0.wire.failures import Vendor
 
-Secret = Annotated[SecretStr, Field(min_length=1)]
+# What the header of a request can hold, and every key consists of.
+_SENDABLE = re.compile(r"[!-~]([ -~]*[!-~])?")
+
+
+def check_sendable(text: str) -> None:
+    """Refuse what no header can hold; the message does not repeat it, since it is a secret.
+
+    Raises:
+        ValueError: It is empty, or has blanks or a line break at an end, or holds other characters than ASCII's.
+    """
+    if not text.strip():
+        raise ValueError("this is empty; leave it out where there is none")
+    if _SENDABLE.fullmatch(text):
+        return
+    if _SENDABLE.fullmatch(text.strip()):
+        raise ValueError("there is a blank or a line break at its beginning or end; take that away")
+    raise ValueError("this holds characters that no header can, such as line breaks, accents, or quotes of typesetting")
+
+
+def _sendable(secret: SecretStr) -> SecretStr:
+    check_sendable(secret.get_secret_value())
+    return secret
+
+
+def _all_sendable(headers: dict[str, str]) -> dict[str, str]:
+    for name, value in headers.items():
+        for text in (name, value or "-"):  # a value may be empty
+            try:
+                check_sendable(text)
+            except ValueError as error:
+                raise ValueError(f"{name!r}: {error}") from None
+    return headers
+
+
+def check_address(address: str) -> None:
+    """Refuse what is no address of a server; the message does not repeat it, since it may hold a password.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        parts = urlsplit(address)
+        is_one = parts.scheme.lower() in ("http", "https", "socks5", "socks5h") and bool(parts.hostname)
+        _ = parts.port
+    except ValueError:
+        is_one = False
+    if not is_one or re.search(r"\s", address):
+        raise ValueError("this is no address; write it as https://host:port")
+
+
+def _whole_schemes(proxies: Any) -> Any:
+    if not isinstance(proxies, Mapping):
+        return proxies
+    return {scheme if "://" in str(scheme) else f"{scheme}://": proxy for scheme, proxy in proxies.items()}
+
+
+def _all_addresses(proxies: Any) -> Any:
+    for proxy in proxies.values() if isinstance(proxies, dict) else [proxies]:
+        check_address(proxy.get_secret_value())
+    return proxies
+
+
+def proxy_for(proxies: Any, scheme: str) -> str | None:
+    """Return the proxy on the way to addresses of a scheme, ``http`` or ``https``.
+
+    Args:
+        proxies: What the options name.
+        scheme: The scheme.
+    """
+    proxy = proxies.get(f"{scheme}://", proxies.get("all://")) if isinstance(proxies, dict) else proxies
+    return None if proxy is None else str(proxy.get_secret_value())
+
+
+Secret = Annotated[SecretStr, AfterValidator(_sendable)]
+Headers = Annotated[dict[str, str], AfterValidator(_all_sendable)]
+Proxies = Annotated[
+    Secret | dict[Literal["http://", "https://", "all://"], Secret],
+    BeforeValidator(_whole_schemes),
+    AfterValidator(_all_addresses),
+]
+MEANING_OF_PROXIES = "URL of a proxy, or one for each scheme: `{'https://': 'http://proxy:3128'}`."
+Seconds = Annotated[float, Field(gt=0, le=86_400)]  # of hundreds of years, or of infinity, clocks know nothing
 
 
 class Connection(BaseModel):
@@ -37,8 +127,8 @@ class Connection(BaseModel):
         description="Another server that speaks the protocol. Older name: the provider's, as `groq_base_url`. "
         "Default: what the vendor's SDK takes it from, else the vendor's own.",
     )
-    timeout: float = Field(
-        default=60.0, gt=0, description="Seconds without a sign of the server after which a request has failed."
+    timeout: Seconds = Field(
+        default=60.0, description="Seconds without a sign of the server after which a request has failed."
     )
     max_retries: int = Field(
         default=2,
@@ -47,29 +137,17 @@ class Connection(BaseModel):
         description="How often a request is sent again after 408, 409, 429, 5xx or a lost connection; where a server "
         "says when to come again, most wait for that, up to a minute or two.",
     )
-    headers: dict[str, str] = Field(
+    headers: Headers = Field(
         default_factory=dict, repr=False, description="Further headers of each request. Older name: `extra_headers`."
     )
-    http_client_proxies: Secret | dict[Literal["http://", "https://", "all://"], Secret] | None = Field(
-        default=None, description="URL of a proxy, or one for each scheme: `{'https://': 'http://proxy:3128'}`."
-    )
+    http_client_proxies: Proxies | None = Field(default=None, description=MEANING_OF_PROXIES)
 
-    @field_validator("base_url", "http_client_proxies")
+    @field_validator("base_url")
     @classmethod
-    def _is_address(cls, given: Any, info: ValidationInfo) -> Any:
-        bare = info.field_name == "base_url" and cls.takes_bare_hosts
-        for address in given.values() if isinstance(given, dict) else [given]:
-            text = address.get_secret_value() if isinstance(address, SecretStr) else address
-            if text is not None:
-                check_address(f"http://{text}" if bare and "://" not in text else text)
+    def _is_address(cls, given: str | None) -> str | None:
+        if given is not None:
+            check_address(f"http://{given}" if cls.takes_bare_hosts and "://" not in given else given)
         return given
-
-    @field_validator("http_client_proxies", mode="before")
-    @classmethod
-    def _whole_schemes(cls, given: Any) -> Any:
-        if not isinstance(given, Mapping):
-            return given
-        return {scheme if "://" in str(scheme) else f"{scheme}://": proxy for scheme, proxy in given.items()}
 
     @model_validator(mode="before")
     @classmethod
@@ -102,7 +180,7 @@ class Connection(BaseModel):
         key = next((found for name in variables if (found := os.environ.get(name))), None)
         if key is None:
             raise without_key(self.vendor)
-        return key
+        return checked_key(self.vendor, key)
 
     def settle(self, client: Any) -> None:
         """Put right what the SDK's class read where it should not have."""
@@ -113,34 +191,13 @@ class Connection(BaseModel):
 
     def proxy(self) -> str | None:
         """Return the proxy on the way to the server."""
-        proxy = self.http_client_proxies
-        if isinstance(proxy, dict):
-            by_scheme = {str(scheme): found for scheme, found in proxy.items()}
-            scheme = urlsplit(self.address() or "https://").scheme
-            proxy = by_scheme.get(f"{scheme}://", by_scheme.get("all://"))
-        return None if proxy is None else proxy.get_secret_value()
+        return proxy_for(self.http_client_proxies, urlsplit(self.address() or "https://").scheme)
 
     def secrets(self) -> list[str]:
         """Return what must not be told."""
         key = [] if self.api_key is None else [self.api_key.get_secret_value()]
         further = (getattr(self, "model_kwargs", None) or {}).get("extra_headers") or {}
         return [*key, *self.headers.values(), *map(str, further.values())]
-
-
-def check_address(address: str) -> None:
-    """Refuse what is no address of a server; the message does not repeat it, since it may hold a password.
-
-    Raises:
-        ValueError: It is none.
-    """
-    try:
-        parts = urlsplit(address)
-        is_one = parts.scheme.lower() in ("http", "https", "socks5", "socks5h") and bool(parts.hostname)
-        _ = parts.port
-    except ValueError:
-        is_one = False
-    if not is_one or re.search(r"\s", address):
-        raise ValueError("this is no address; write it as https://host:port")
 
 
 def with_older_names(values: Any, names: Mapping[str, str]) -> Any:
@@ -184,6 +241,19 @@ def without_key(vendor: Vendor, said: str = "") -> ConfigError:
         f"provider {vendor.provider!r} has no key: {named} (any text will do for a server of your own at base_url "
         f"that asks for none){f'; {said}' if said else ''}"
     )
+
+
+def checked_key(vendor: Vendor, key: str) -> str:
+    """Return a key of the environment, which no option's check has seen.
+
+    Raises:
+        ConfigError: No header can hold it.
+    """
+    try:
+        check_sendable(key)
+    except ValueError as error:
+        raise ConfigError(f"provider {vendor.provider!r}: its key, in {vendor.key}: {error}") from error
+    return key
 
 
 def cleaned(value: Any) -> Any:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from mem0.exceptions import EmbeddingError, ProviderError, RerankError, retryable_status
+from mem0.wire.retries import seconds_asked
 
 # Statuses are told apart below; anything else a server says is quoted up to here.
 _LONGEST_QUOTE = 500
+_MARKUP = re.compile(r"<(?:!doctype|html|head|body)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class Vendor:
         ending: How an address of its own server ends, for who gives one.
         model: An LLM that the vendor offers today, for who names one that is gone; empty where it serves one's own.
         embedder: The same for embedders.
+        offers: What to name instead, where these are empty.
     """
 
     provider: str
@@ -33,6 +36,7 @@ class Vendor:
     model: str
     embedder: str = ""
     key_help: str | None = None
+    offers: str = "the one that the server has"
 
     @property
     def credentials(self) -> str:
@@ -101,18 +105,19 @@ class Failure:
             ending = f" ({vendor.ending})" if vendor.ending else ""
             return (
                 f"404, there is no model {model!r} for this key, or base_url does not end where the API begins"
-                f"{ending}: name {_one_of(vendor.embedder if embeds else vendor.model)}"
+                f"{ending}: name {_one_of(vendor, vendor.embedder if embeds else vendor.model)}"
             )
         if self.code == "insufficient_quota":
             return "429, the quota is used up: check plan and billing"
         if status == 429:
-            return f"429, too many requests: try again {f'after {self.retry_after} s' if self.retry_after else 'later'}"
+            when = f"after {self.retry_after} s" if seconds_asked(self.retry_after) > 0 else "later"
+            return f"429, too many requests: try again {when}{_in_brackets(said)}"
         if self.timed_out:
             return "no answer within the time-out: try again, or raise timeout in the config"
         if self.unreached:
             return f"no connection ({said}): check the network and base_url, then try again"
         if status is not None and status >= 500:
-            return f"{status}, the server failed: try again later"
+            return f"{status}, the server failed: try again later{_in_brackets(said)}"
         if self.code == "context_length_exceeded":
             option, what = ("max_input_bytes", "a text") if embeds else ("max_llm_chars", "the prompt")
             return f"400, {what} is too long for this model: lower {option}, or use a model with a larger window"
@@ -121,8 +126,13 @@ class Failure:
         return said
 
 
-def _one_of(model: str) -> str:
-    return f"one from the vendor's list of models, such as {model!r}" if model else "the one that the server has"
+def _in_brackets(said: str) -> str:
+    """Return what a server said, unless that is a page of HTML, as gateways answer."""
+    return "" if not said or _MARKUP.search(said) else f" ({said})"
+
+
+def _one_of(vendor: Vendor, model: str) -> str:
+    return f"one from the vendor's list of models, such as {model!r}" if model else vendor.offers
 
 
 # What a text says often enough by itself is not looked for in it.
@@ -133,7 +143,23 @@ _CREDENTIALS = re.compile(r"\b(bearer|basic|token)\s+[\w.~+/=-]{8,}", re.IGNOREC
 def hidden(text: str, secrets: Iterable[str | None]) -> str:
     """Return a text without the secrets that a server may repeat."""
     for secret in secrets:
-        for part in (secret or "", (secret or "").rpartition(" ")[2]):  # of "Bearer x" the x too
+        whole = (secret or "").strip()  # a line break at its end is quoted otherwise
+        for part in (whole, whole.rpartition(" ")[2]):  # of "Bearer x" the x too
             if len(part) >= _SHORTEST_SECRET:
                 text = text.replace(part, "***")
     return _CREDENTIALS.sub(r"\1 ***", text)
+
+
+def shown_cause(error: Exception, hide: Callable[[str], str]) -> Exception | None:
+    """Return an error as the cause of ours; ``None`` where it, or what it came of in turn, repeats a secret.
+
+    Args:
+        error: The error.
+        hide: Takes the secrets out of a text.
+    """
+    link: BaseException | None = error
+    while link is not None:
+        if hide(str(link)) != str(link):
+            return None
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    return error

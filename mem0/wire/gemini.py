@@ -24,7 +24,7 @@ from pydantic import Field
 from mem0.exceptions import ClosedError, ConfigError, ProviderError
 from mem0.text import without_login
 from mem0.wire.connection import Connection, check_address
-from mem0.wire.failures import Failure, Vendor, hidden
+from mem0.wire.failures import Failure, Vendor, hidden, shown_cause
 from mem0.wire.loops import AsyncClients
 from mem0.wire.retries import pauses
 
@@ -231,7 +231,7 @@ class Line:
             told = self._told(error, kind, model)
             if told is None:
                 raise
-            raise told from self._cause(error)
+            raise told from shown_cause(error, self._hidden)
 
     def _told(self, error: Exception, kind: type[ProviderError], model: str) -> ProviderError | None:
         if isinstance(error, _FAILED):
@@ -241,23 +241,22 @@ class Line:
             said = f"{self.named(model)}: what came back is {what}; check base_url; nothing was stored"
             return kind(said, retryable=True)
         if isinstance(error, ValueError):  # the SDK's own, about options that only Vertex AI has
-            return kind(f"{self.named(model)}: the SDK refused the request: {hidden(str(error), self._secrets)}")
+            return kind(f"{self.named(model)}: the SDK refused the request: {self._hidden(str(error))}")
         return None
 
-    def _cause(self, error: Exception) -> Exception | None:
-        """Return an error unless it repeats a key, which must not be told by way of the cause either."""
-        return error if hidden(str(error), self._secrets) == str(error) else None
+    def _hidden(self, text: str) -> str:
+        return hidden(text, self._secrets)
 
     def _failure(self, error: Exception) -> Failure:
         if not isinstance(error, errors.APIError):
             late = isinstance(error, _TIMED_OUT)
-            message = hidden(str(error) or type(error).__name__, self._secrets)
+            message = self._hidden(str(error) or type(error).__name__)
             return Failure(said=without_login(message), timed_out=late, unreached=not late)
         details = _details(error)
         is_key = any(detail.get("reason") == "API_KEY_INVALID" for detail in details)
         message = str(error.message or error)
         return Failure(
-            said=hidden(message, self._secrets),
+            said=self._hidden(message),
             status=401 if is_key else error.code,  # the vendor says 400 of a wrong key
             code="context_length_exceeded" if "exceeds the maximum number of tokens" in message else None,
             retry_after=_retry_after(error, details),

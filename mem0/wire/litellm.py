@@ -17,9 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mem0.exceptions import ClosedError, ProviderError
 from mem0.text import without_login
-from mem0.wire.connection import Secret, with_older_names
+from mem0.wire.connection import Headers, Seconds, Secret, with_older_names
 from mem0.wire.environment import environment
-from mem0.wire.failures import Failure, Vendor, hidden
+from mem0.wire.failures import Failure, Vendor, hidden, shown_cause
 from mem0.wire.retries import pauses
 from mem0.wire.sdk import failure_of
 
@@ -36,13 +36,22 @@ LITELLM = Vendor(
 _MISSING_KEY = re.compile(r"missing credentials|api_key client option must be set", re.IGNORECASE)
 
 _LOCAL = "LITELLM_LOCAL_MODEL_COST_MAP"
+_MODE = "LITELLM_MODE"
 
 
 def imported() -> Any:
-    """Import LiteLLM without the download of a price list that its import begins with otherwise."""
-    with environment(_LOCAL, os.environ.get(_LOCAL) or "True"):
+    """Import LiteLLM without what its import begins with otherwise, and its prints with each error.
+
+    It would download a price list, and put what a file ``.env`` says, in whatever folder the program was started,
+    into the environment of the whole process.
+    """
+    with (
+        environment(_LOCAL, os.environ.get(_LOCAL) or "True"),
+        environment(_MODE, os.environ.get(_MODE) or "PRODUCTION"),
+    ):
         import litellm
 
+    litellm.suppress_debug_info = True  # they go to stdout, where a program may talk to another one
     return litellm
 
 
@@ -60,14 +69,14 @@ class LiteLLMConnection(BaseModel):
         repr=False,
         description="Another address of the vendor's API. Older names: `api_base`, `litellm_base_url`.",
     )
-    timeout: float = Field(default=60.0, gt=0, description="Seconds that one request may take.")
+    timeout: Seconds = Field(default=60.0, description="Seconds that one request may take.")
     max_retries: int = Field(
         default=2,
         ge=0,
         le=10,
         description="How often a request is sent again after 408, 429, 5xx or a lost connection.",
     )
-    headers: dict[str, str] = Field(default_factory=dict, repr=False, description="Further headers of each request.")
+    headers: Headers = Field(default_factory=dict, repr=False, description="Further headers of each request.")
 
     @model_validator(mode="before")
     @classmethod
@@ -159,7 +168,7 @@ class LiteLLMLine:
         if failure.retryable and pause is not None:
             return
         told = failure.told(kind, LITELLM, model, self.where)
-        raise told from (error if self.hidden(str(error)) == str(error) else None)
+        raise told from shown_cause(error, self.hidden)
 
     def _failure(self, error: Exception) -> Failure:
         if not isinstance(error, openai.OpenAIError):

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import threading
 from collections.abc import AsyncGenerator, Callable
+from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 Client = TypeVar("Client")
@@ -74,3 +75,20 @@ async def _until_the_loop_ends(client: Any) -> AsyncGenerator[None, None]:
 
 async def _closed(holder: AsyncGenerator[None, None]) -> None:
     await holder.aclose()
+
+
+def is_half_doubled(sdk: ModuleType, client: object, awaited_kind: object) -> bool:
+    """Tell whether users put a double in place of an SDK's blocking class only, as code for one class does.
+
+    The class for asyncio would then ask the vendor, which is what they meant to prevent.
+
+    Args:
+        sdk: The SDK.
+        client: The blocking client.
+        awaited_kind: The class for asyncio.
+    """
+
+    def is_the_sdks(kind: object) -> bool:
+        return str(getattr(kind, "__module__", "")).partition(".")[0] == sdk.__name__
+
+    return is_the_sdks(awaited_kind) and not is_the_sdks(type(client))

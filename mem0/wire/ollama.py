@@ -19,9 +19,9 @@ from pydantic import Field
 
 from mem0.exceptions import ClosedError, ConfigError, ProviderError
 from mem0.text import without_login
-from mem0.wire.connection import Connection
-from mem0.wire.failures import Failure, Vendor, hidden
-from mem0.wire.loops import AsyncClients
+from mem0.wire.connection import Connection, checked_key
+from mem0.wire.failures import Failure, Vendor, hidden, shown_cause
+from mem0.wire.loops import AsyncClients, is_half_doubled
 from mem0.wire.retries import pauses
 
 OLLAMA = Vendor("ollama", "Ollama", key="OLLAMA_API_KEY", ending="", model="llama3.2", embedder="nomic-embed-text")
@@ -76,6 +76,7 @@ class OllamaLine:
     ) -> None:
         self._options = options
         self._is_closed = False
+        self._awaited_kind = awaited_kind
         self._awaited: AsyncClients[Any] = AsyncClients(lambda: self._connected(awaited_kind()))
         self.client = self._connected(kind)
 
@@ -112,6 +113,8 @@ class OllamaLine:
 
     async def acall(self, kind: type[ProviderError], verb: str, request: Mapping[str, Any]) -> Any:
         """Do what :meth:`call` does, awaiting."""
+        if is_half_doubled(ollama, self.client, self._awaited_kind()):
+            return await asyncio.to_thread(self.call, kind, verb, request)
         self._require_open()
         client = await self._awaited.here()
         may_pull = self._options.pull
@@ -148,6 +151,8 @@ class OllamaLine:
         headers = dict(options.headers)
         if options.api_key is not None:
             headers["Authorization"] = f"Bearer {options.api_key.get_secret_value()}"
+        elif os.environ.get("OLLAMA_API_KEY"):  # the SDK sends it
+            checked_key(OLLAMA, os.environ["OLLAMA_API_KEY"])
         if headers:
             given["headers"] = headers
         proxy = options.proxy()
@@ -178,7 +183,7 @@ class OllamaLine:
         if failure.retryable and pause is not None:
             return
         told = failure.told(kind, OLLAMA, model, self.where)
-        raise told from (error if self._hidden(str(error)) == str(error) else None)
+        raise told from shown_cause(error, self._hidden)
 
     def _failure(self, error: Exception, model: str) -> Failure:
         if isinstance(error, (json.JSONDecodeError, pydantic.ValidationError, TypeError)):

@@ -13,9 +13,9 @@ from typing import Any, Generic, TypeVar
 
 from mem0.exceptions import ClosedError, ConfigError, Mem0Error, ProviderError, judged
 from mem0.text import without_login
-from mem0.wire.connection import Connection, without_key
-from mem0.wire.failures import Failure, hidden
-from mem0.wire.loops import AsyncClients
+from mem0.wire.connection import Connection, checked_key, without_key
+from mem0.wire.failures import Failure, hidden, shown_cause
+from mem0.wire.loops import AsyncClients, is_half_doubled
 
 Client = TypeVar("Client")
 
@@ -57,6 +57,9 @@ def connected(
             "write it as https://host:port/path"
         ) from None
     options.settle(client)
+    key = getattr(client, "api_key", None)
+    if isinstance(key, str):
+        checked_key(vendor, key)
     return client
 
 
@@ -90,6 +93,7 @@ class Line(Generic[Client]):
         self._options = options
         self._sdk = sdk
         self._is_closed = False
+        self._awaited_kind = awaited_kind
         self._awaited: AsyncClients[Any] = AsyncClients(
             lambda: connected(options, sdk, awaited_kind(), awaited=True, **arguments)
         )
@@ -106,6 +110,11 @@ class Line(Generic[Client]):
         """Return the client for asyncio."""
         self.require_open()
         return await self._awaited.here()
+
+    @property
+    def is_half_doubled(self) -> bool:
+        """Whether the blocking client is a double, and the one for asyncio is not."""
+        return is_half_doubled(self._sdk, self.client, self._awaited_kind())
 
     def require_open(self) -> None:
         """Refuse to go on after :meth:`close`; the SDK would take it for a broken connection, and try again.
@@ -158,8 +167,7 @@ class Line(Generic[Client]):
                 raise
             failure = failure_of(error, self._sdk, self.hidden)
             told = failure.told(kind, self.vendor, model, self.where)
-            # What a server repeats of a key must not be told by way of the cause either.
-            raise told from (error if self.hidden(str(error)) == str(error) else None)
+            raise told from shown_cause(error, self.hidden)
 
     def named(self, model: str) -> str:
         """Return who is asked for what, as messages begin."""
@@ -196,8 +204,10 @@ def failure_of(error: Exception, sdk: ModuleType, hide: Callable[[str], str]) ->
 def said_of(error: Exception) -> Mapping[str, Any]:
     """Return what a server said of a failure; OpenAI's SDK has unpacked it already, the others have not."""
     body = getattr(error, "body", None)
-    if isinstance(body, Mapping) and isinstance(body.get("error"), Mapping):
+    if isinstance(body, Mapping) and isinstance(body.get("error"), (Mapping, str)):
         body = body["error"]
+    if isinstance(body, str):  # as LM Studio and llama.cpp write it, or no JSON at all
+        return {"message": body}
     return body if isinstance(body, Mapping) else {}
 
 

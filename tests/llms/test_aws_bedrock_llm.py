@@ -453,6 +453,14 @@ class TestWhereItGoes:
         with pytest.raises(ConfigError, match="region and aws_region mean the same and differ"):
             made(server, aws_region="eu-west-3")
 
+    @pytest.mark.parametrize("form", [lambda url: url, lambda url: {"http": url, "https": "http://127.0.0.1:9"}])
+    def test_a_proxy(self, server: BedrockServer, form: Any) -> None:
+        there = "http://server.invalid"
+        message = {"role": "assistant", "content": [{"text": "by way of the proxy"}]}
+        server.answers = [Answer(body={"output": {"message": message}, "stopReason": "end_turn"})]
+        assert made(server, endpoint_url=there, http_client_proxies=form(server.url)).generate_response(HELLO)
+        assert server.requests[0].path.startswith(f"{there}/model/")
+
     def test_a_session_token_is_sent(self, server: BedrockServer) -> None:
         with made(server, aws_session_token=SESSION_TOKEN) as llm:
             llm.generate_response(HELLO)

@@ -138,7 +138,7 @@ def test_tokens_in_place_of_a_key(server: AzureServer, token: dict[str, Any]) ->
     ("answer", "status", "retryable", "told"),
     [
         (error(401, f"bad {KEY}"), 401, False, "check api_key in the config, or AZURE_OPENAI_API_KEY"),
-        (error(404, "none", code="DeploymentNotFound"), 404, False, "the name of your deployment"),
+        (error(404, "none", code="DeploymentNotFound"), 404, False, "name the deployment that your resource has"),
         (error(429, "busy", retry_after="3"), 429, True, "after 3 s"),
         (error(500, "oops"), 500, True, "the server failed"),
         (Answer(cut=True), None, True, "no connection"),
@@ -160,6 +160,22 @@ def test_errors(server: AzureServer, answer: Answer, status: int | None, retryab
 def test_mistakes_are_told(server: AzureServer) -> None:
     with pytest.raises(ConfigError, match="did you mean 'azure_deployment'"):
         LlmFactory.create("azure_openai", options(server, azure_deploymnt="x"))
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "told"),
+    [
+        ("my-resource.openai.azure.com", "is no address"),
+        ("https://me:hush@my resource", "is no address"),
+        ("https://r.openai.azure.com/openai/deployments/x/chat/completions?api-version=1", "cut it off before"),
+    ],
+)
+def test_endpoints_that_are_none(endpoint: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", endpoint)
+    for config in ({"azure_kwargs": {"azure_endpoint": endpoint}}, {}):
+        with pytest.raises(ConfigError, match=f"azure_endpoint, or AZURE_OPENAI_ENDPOINT: .*{told}") as caught:
+            LlmFactory.create("azure_openai", {"api_key": KEY, **config})
+        assert "hush" not in str(caught.value)
 
 
 def test_in_a_memory(server: AzureServer) -> None:

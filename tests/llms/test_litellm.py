@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -144,10 +145,11 @@ def test_errors(server: OpenAIServer, generate: Any, answer: Answer, status: int
 
 @both
 def test_a_connection_that_breaks_and_an_answer_that_is_late(server: OpenAIServer, generate: Any) -> None:
-    server.answers = [Answer(cut=True)]
-    with made(server) as llm, pytest.raises(LLMError) as caught:
-        generate(llm, HELLO)
-    assert caught.value.retryable
+    for answer in (Answer(cut=True), Answer(body={"choices": [1] * 100}, cut="body")):
+        server.answers = [answer]
+        with made(server) as llm, pytest.raises(LLMError) as caught:
+            generate(llm, HELLO)
+        assert caught.value.retryable
     server.answers = [Answer(delay=1.0, body={})]
     with made(server, timeout=0.2) as llm, pytest.raises(LLMError, match="within the time-out") as caught:
         generate(llm, HELLO)
@@ -197,6 +199,9 @@ def test_options(server: OpenAIServer) -> None:
         assert KEY not in f"{llm!r} {llm.config!r}"
     with pytest.raises(ConfigError, match="did you mean 'temperature'"):
         made(server, temprature=1)
+    with pytest.raises(ConfigError, match="set HTTPS_PROXY"):
+        made(server, http_client_proxies="http://127.0.0.1:9")
+    made(server, http_client_proxies=None).close()
     with pytest.raises(ClosedError):
         llm.generate_response(HELLO)
 
@@ -208,16 +213,27 @@ def test_the_module_is_patched_where_users_patch_it() -> None:
         assert LiteLLM().generate_response(HELLO) == "patched"
 
 
-def test_the_import_asks_nobody_and_leaves_the_environment_alone() -> None:
+def test_the_import_asks_nobody_and_leaves_the_environment_alone(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("OPENAI_BASE_URL=http://elsewhere.invalid\n")
     code = (
         "import os, socket\n"
         "def refuse(*_): raise SystemExit('a socket was opened')\n"
         "socket.socket.connect = refuse; socket.getaddrinfo = refuse\n"
         "import mem0.llms.litellm\n"
-        "assert 'LITELLM_LOCAL_MODEL_COST_MAP' not in os.environ\n"
+        "assert not [name for name in os.environ if name.startswith('LITELLM') or name == 'OPENAI_BASE_URL']\n"
     )
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("LITELLM")}
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=120)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("LITELLM", "OPENAI"))}
+    environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, filter(None, sys.path)))
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=120, cwd=tmp_path)
+
+
+def test_errors_print_nothing(server: OpenAIServer, capfd: pytest.CaptureFixture[str]) -> None:
+    server.answers = [error(403, "Forbidden")]
+    with made(server) as llm, pytest.raises(LLMError):
+        llm.generate_response(HELLO)
+    with LiteLLM(LiteLLM.options(model="nobody/knows-this")) as llm, pytest.raises(LLMError):
+        llm.generate_response(HELLO)
+    assert capfd.readouterr().out == ""
 
 
 def test_in_a_memory(server: OpenAIServer) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 import traceback
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 from loopback import Answer
 from ollama_server import OllamaServer
 from openai_server import KEY, OpenAIServer, error
 
-from mem0 import ConfigError, EmbeddingError, LLMError, LLMResponseError, Memory, MissingDependencyError
+from mem0 import AsyncMemory, ConfigError, EmbeddingError, LLMError, LLMResponseError, Memory, MissingDependencyError
 from mem0.exceptions import ClosedError
 from mem0.llms.openai import OpenAILLM
 from mem0.testing import DeterministicEmbedding
@@ -90,6 +92,37 @@ def test_errors_with_status_200(openai_server: OpenAIServer) -> None:
             assert (caught.value.status, caught.value.retryable) == (429, True)
 
 
+@pytest.mark.parametrize("provider", ["openai", "ollama"])
+def test_what_a_server_says_of_its_failure(
+    openai_server: OpenAIServer, ollama_server: OllamaServer, provider: str
+) -> None:
+    server: Any = openai_server if provider == "openai" else ollama_server
+    memory = "model requires more system memory (5.6 GiB) than is available (3.4 GiB)"
+    limit = "Rate limit reached on tokens per day: Limit 500000"
+    page = "<!DOCTYPE html><html><body>Bad gateway</body></html>"
+    config = {"api_key": KEY, "base_url": server.url, "max_retries": 0}
+    with LlmFactory.create(provider, config) as llm:
+        for status, body, told in (
+            (500, {"error": memory}, rf"500, the server failed: try again later \({re.escape(memory)}\)"),
+            (429, {"error": {"message": limit}}, rf"429, too many requests: try again later \(.*{limit}.*\)"),
+            (502, page, "502, the server failed: try again later; nothing was stored"),
+        ):
+            server.answers = [Answer(status, body)]
+            with pytest.raises(LLMError, match=told) as caught:
+                llm.generate_response(HELLO)
+            assert caught.value.retryable
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [("2", "after 2 s"), ("nan", "later"), ("-1", "later"), ("Wed, 21 Oct 2099 07:28:00 GMT", "later")],
+)
+def test_when_to_come_again(openai_server: OpenAIServer, asked: str, told: str) -> None:
+    openai_server.answers = [Answer(429, {}, {"Retry-After": asked})]
+    with made(openai_server) as llm, pytest.raises(LLMError, match=f"429, too many requests: try again {told}[; ]"):
+        llm.generate_response(HELLO)
+
+
 def test_tokens_that_thinking_used_up(openai_server: OpenAIServer, ollama_server: OllamaServer) -> None:
     message = {"role": "assistant", "content": ""}
     openai_server.answers = [chat(index=0, finish_reason="length", message=message)]
@@ -123,6 +156,23 @@ def test_vectors_of_odd_servers(openai_server: OpenAIServer, data: Any, told: st
             return
         with pytest.raises(EmbeddingError, match=told):
             embedder.embed_batch(["tea", "coffee"])
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "text",
+        {"role": "assistant", "content": "x", "tool_calls": 5},
+        {"role": "assistant", "content": "x", "tool_calls": [{"function": "add_memory"}]},
+        {"role": "assistant", "content": "x", "tool_calls": [{"function": {"name": None, "arguments": "{}"}}]},
+    ],
+)
+@pytest.mark.parametrize("provider", ["openai", "together"])
+def test_calls_of_tools_that_are_none(openai_server: OpenAIServer, provider: str, message: Any) -> None:
+    tools = [{"type": "function", "function": {"name": "add_memory", "parameters": {"type": "object"}}}]
+    openai_server.answers = [chat(index=0, finish_reason="stop", message=message)]
+    with made(openai_server, provider) as llm, pytest.raises(LLMResponseError, match="did not answer as OpenAI's"):
+        llm.generate_response(HELLO, tools=tools)
 
 
 @pytest.mark.parametrize("body", [[1], None, "null", {"message": None}])
@@ -184,6 +234,55 @@ def test_secrets_in_headers_and_addresses(openai_server: OpenAIServer) -> None:
             assert not [word for word in ("p@ss", "ss@", "api-key=") if word in shown]
         else:
             assert "hel-secret" not in shown + "".join(traceback.format_exception(caught.value))
+
+
+UNSENDABLE = ["sk-secret-0123456789\n", "sk-secret-0123456789\u201d", "", " "]
+
+
+@pytest.mark.parametrize("key", UNSENDABLE)
+@pytest.mark.parametrize(
+    "provider", ["openai", "vllm", "groq", "together", "anthropic", "gemini", "ollama", "azure_openai", "aws_bedrock"]
+)
+def test_keys_and_headers_that_no_request_can_hold(provider: str, key: str) -> None:
+    config = {"azure_endpoint": "http://127.0.0.1:9"} if provider == "azure_openai" else {"model": "m"}
+    for option in ({"api_key": key}, {"api_key": KEY, "headers": {"X-Team": key}}):
+        if "headers" in option and (not key.strip() or provider == "aws_bedrock"):
+            continue
+        with pytest.raises(ConfigError, match="a line break|no header can|this is empty") as caught:
+            LlmFactory.create(provider, {**config, **option})
+        assert "sk-secret" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("provider", "variable"),
+    [
+        ("openai", "OPENAI_API_KEY"),
+        ("vllm", "VLLM_API_KEY"),
+        ("groq", "GROQ_API_KEY"),
+        ("anthropic", "ANTHROPIC_API_KEY"),
+        ("gemini", "GEMINI_API_KEY"),
+        ("ollama", "OLLAMA_API_KEY"),
+        ("azure_openai", "AZURE_OPENAI_API_KEY"),
+        ("aws_bedrock", "AWS_BEARER_TOKEN_BEDROCK"),
+    ],
+)
+def test_keys_of_the_environment_that_no_request_can_hold(
+    provider: str, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GOOGLE_API_KEY", raising=False)
+    monkeypatch.setenv(variable, UNSENDABLE[0])
+    config = {"azure_endpoint": "http://127.0.0.1:9"} if provider == "azure_openai" else {"model": "m"}
+    with pytest.raises(ConfigError, match=f"{variable}: there is a blank or a line break") as caught:
+        LlmFactory.create(provider, config)
+    assert "sk-secret" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_secret_deep_in_what_an_error_came_of(openai_server: OpenAIServer) -> None:
+    # The SDK says "Connection error."; the library beneath it quotes the header that it cannot send.
+    headers = {"Helicone-Auth": "hel-secret-1234\n"}
+    with made(openai_server, model_kwargs={"extra_headers": headers}) as llm, pytest.raises(LLMError) as caught:
+        llm.generate_response(HELLO)
+    assert "hel-secret" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_words_that_are_no_secrets_stay(openai_server: OpenAIServer) -> None:
@@ -256,6 +355,21 @@ def test_published_keys_that_have_one(openai_server: OpenAIServer, ollama_server
     assert ollama_server.requests[0].body["options"]["top_k"] == 5
 
 
+def test_published_keys_that_are_not_set(openai_server: OpenAIServer) -> None:
+    unset = {"models": None, "openrouter_base_url": None, "response_callback": None, "is_reasoning_model": None}
+    with made(openai_server, **unset) as llm:
+        assert llm.generate_response(HELLO)
+    with made(openai_server, "lmstudio", lmstudio_response_format=None, http_client_proxies=None) as llm:
+        assert llm.generate_response(HELLO)
+
+
+@pytest.mark.parametrize("timeout", [float("inf"), float("nan"), 1e300, 0])
+@pytest.mark.parametrize("provider", ["openai", "gemini", "ollama", "aws_bedrock"])
+def test_times_that_no_clock_can_wait(provider: str, timeout: float) -> None:
+    with pytest.raises(ConfigError, match=r"\['timeout'\]"):
+        LlmFactory.create(provider, {"api_key": KEY, "timeout": timeout})
+
+
 def test_what_embedders_are_told_is_of_embedders(openai_server: OpenAIServer) -> None:
     config = {"api_key": KEY, "base_url": openai_server.url, "max_retries": 0}
     for answer, told in (
@@ -279,6 +393,43 @@ def test_a_pull_that_fails_is_told_and_tried_again(ollama_server: OllamaServer) 
             llm.generate_response(HELLO)
         assert caught.value.retryable
         assert llm.generate_response(HELLO)
+
+
+# -- doubles in place of an SDK's class, as users have them in their tests ---------------------------
+
+PATCHED = [
+    ("openai", "openai.OpenAI"),
+    ("vllm", "openai.OpenAI"),
+    ("groq", "groq.Groq"),
+    ("together", "together.Together"),
+    ("ollama", "ollama.Client"),
+]
+
+
+def told(reply: str) -> mock.MagicMock:
+    """Return a client that says the same always, written in the shortest way."""
+    client = mock.MagicMock()
+    client.chat.return_value.message.content = reply
+    client.chat.completions.create.return_value.choices[0].message.content = reply
+    return client
+
+
+@pytest.mark.parametrize(("provider", "patched"), PATCHED)
+def test_doubles_that_answer_whatever_they_are_asked(provider: str, patched: str) -> None:
+    reply = '{"memory": [{"text": "Likes tea"}]}'
+    config = {"path": ":memory:", "llm": {"provider": provider, "config": {"model": "m"}}}
+    embedder = DeterministicEmbedding(8)
+
+    async def added() -> Any:
+        async with AsyncMemory(config, embedder=embedder) as m:
+            return await m.add("I like tea", user_id="a")
+
+    # No host is allowed but this machine, and nobody listens there: what were sent would fail.
+    with mock.patch(f"mem0.llms.{patched}", return_value=told(reply)):
+        with Memory(config, embedder=embedder) as m:
+            blocking = m.add("I like tea", user_id="a")
+        for result in (blocking, asyncio.run(added())):
+            assert [change["memory"] for change in result] == ["Likes tea"]
 
 
 # -- finding the class ------------------------------------------------------------------------------
