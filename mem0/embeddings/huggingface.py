@@ -32,8 +32,8 @@ class HuggingFaceEmbeddingConfig(LocalModelConfig):
         values = dict(values)
         if values.pop("huggingface_base_url", None) is not None:
             raise ValueError(
-                "huggingface_base_url names a server; use the embedder 'openai' with it as base_url, "
-                "since Text Embeddings Inference speaks OpenAI's protocol"
+                "huggingface_base_url names a server of Text Embeddings Inference; use the embedder 'tei' with it as "
+                "base_url"
             )
         return values
 

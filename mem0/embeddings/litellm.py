@@ -7,16 +7,17 @@ from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from mem0.embeddings.base import EmbeddingBase, embedder_options
+from mem0.embeddings.base import EmbeddingBase, batches, beginning, embedder_options, is_longer
 from mem0.embeddings.openai import vectors_of
 from mem0.exceptions import EmbeddingError
-from mem0.text import clean
 from mem0.wire.connection import without_ours
 from mem0.wire.litellm import LiteLLMConnection, LiteLLMLine, imported
+from mem0.wire.vendors import MOST_BYTES, MOST_TEXTS, VENDORS
 
 litellm = imported()
 
-# Sizes of models that are known; any other is learned from its first vector.
+# Sizes of models that are known; any other is learned from its first vector, and so is that of a model by such a name
+# on another server.
 _DIMS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
 
 
@@ -63,7 +64,9 @@ class LiteLLMEmbedding(EmbeddingBase):
     def __init__(self, config: LiteLLMEmbeddingConfig | Mapping[str, Any] | None = None, **options: Any) -> None:
         self.config = embedder_options(LiteLLMEmbeddingConfig, config, options)
         self.model = self.config.model
-        self.dims = self.config.embedding_dims or _DIMS.get(self.model.removeprefix("openai/"))
+        self.dims = self.config.embedding_dims
+        if self.dims is None and self.config.base_url is None:
+            self.dims = _DIMS.get(self.model.removeprefix("openai/"))
         self._line = LiteLLMLine(self.config)
 
     def __repr__(self) -> str:
@@ -86,16 +89,17 @@ class LiteLLMEmbedding(EmbeddingBase):
         return vectors
 
     def was_cut(self, text: str) -> bool:
-        return len(clean(text).encode()) > self.config.max_input_bytes
+        return is_longer(text, self.config.max_input_bytes)
 
     def close(self) -> None:
         self._line.close()
 
     def _requests(self, texts: Sequence[str]) -> Iterator[dict[str, Any]]:
-        most = self.config.max_input_bytes
-        prepared = [clean(text).encode()[:most].decode(errors="ignore") or " " for text in texts]
-        for start in range(0, len(prepared), self.config.batch_size):
-            request: dict[str, Any] = {"model": self.model, "input": prepared[start : start + self.config.batch_size]}
+        prepared = (beginning(text, self.config.max_input_bytes) for text in texts)
+        vendor = VENDORS.get(self.model.partition("/")[0])
+        most_texts, most_bytes = (vendor.most_texts, vendor.most_bytes) if vendor else (MOST_TEXTS, MOST_BYTES)
+        for batch in batches(prepared, min(self.config.batch_size, most_texts), most_bytes):
+            request: dict[str, Any] = {"model": self.model, "input": batch}
             if self.config.embedding_dims is not None:
                 request["dimensions"] = self.config.embedding_dims
             yield request | self.config.model_kwargs

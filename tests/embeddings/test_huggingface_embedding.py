@@ -75,11 +75,15 @@ def test_mistakes_are_told() -> None:
         HuggingFaceEmbedding("nobody/has-this-model")
     for config, told in (
         ({"modell": "x"}, "did you mean 'model'"),
-        ({"huggingface_base_url": "http://x"}, "use the embedder 'openai'"),
         ({"model": "a", "model_name": "b"}, "mean the same and differ"),
     ):
         with pytest.raises(ConfigError, match=told):
             EmbedderFactory.create("huggingface", config)
+
+
+def test_a_server_has_an_embedder_of_its_own() -> None:
+    with pytest.raises(ConfigError, match="use the embedder 'tei'"):
+        HuggingFaceEmbedding({"huggingface_base_url": "http://x"})
 
 
 def test_the_class_is_looked_up_where_users_patch_it() -> None:

@@ -77,6 +77,15 @@ def test_batches(server: OllamaServer, embed: Any) -> None:
     }
 
 
+def test_long_texts_are_left_to_the_server_unless_a_limit_is_given(server: OllamaServer) -> None:
+    text = "我的猫叫小雨" * 1000
+    with made(server) as whole, made(server, max_input_bytes=10) as cut:
+        assert (whole.was_cut(text), cut.was_cut(text), cut.was_cut("tea")) == (False, True, False)
+        whole.embed(text)
+        cut.embed(text)
+    assert [request.body["input"] for request in server.requests] == [[text], ["我的猫"]]
+
+
 @pytest.mark.parametrize(
     ("options", "before", "after"),
     [
@@ -96,6 +105,7 @@ def test_dims(server: OllamaServer, options: dict[str, Any], before: int | None,
     ("answer", "status", "retryable", "told"),
     [
         (error(404, "model not found"), 404, False, "run `ollama pull nomic-embed-text`"),
+        (error(400, "the input length exceeds the context length"), 400, False, "too long.*lower max_input_bytes"),
         (error(500, "oops"), 500, True, "the server failed"),
         (Answer(cut=True), None, True, "no connection"),
         (Answer(body={"embeddings": [[1.0]]}), None, False, "1 vectors for 2 text"),

@@ -182,6 +182,10 @@ def test_embedding(server: OpenAIServer) -> None:
         assert vectors == asyncio.run(made.aembed_batch(["tea", "coffee", "0123456789abc"]))
         assert made.was_cut("0123456789abc")
         assert made.dims == 1536
+    with LiteLLMEmbedding(api_key=KEY) as made:
+        assert made.dims == 1536
+    with embedder(server) as made:
+        assert made.dims is None  # whose model it is that has this name, is not known
     assert [request.body["input"] for request in server.requests[:2]] == [["tea", "coffee"], ["0123456789"]]
     with embedder(server, embedding_dims=64) as made:
         assert len(made.embed("tea")) == 64
@@ -191,6 +195,15 @@ def test_embedding(server: OpenAIServer) -> None:
         server.answers = [error(401, "no")]
         with pytest.raises(EmbeddingError, match="key was refused"):
             made.embed("tea")
+
+
+def test_batches_keep_to_the_limits_of_the_models_vendor(server: OpenAIServer) -> None:
+    server.models.add("mistral-embed")
+    with embedder(server, model="mistral/mistral-embed") as made:
+        made.embed_batch(["x" * 7_000] * 5)
+    with embedder(server) as made:
+        made.embed_batch(["x" * 7_000] * 50)
+    assert [len(request.body["input"]) for request in server.requests] == [2, 2, 1, 42, 8]
 
 
 def test_options(server: OpenAIServer) -> None:
