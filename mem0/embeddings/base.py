@@ -99,6 +99,12 @@ def batches(texts: Iterable[str], most_texts: int, most_bytes: int) -> Iterator[
         yield batch
 
 
+def size_of(vectors: Sequence[Sequence[float]]) -> int | None:
+    """Return the size of vectors, or ``None`` where they have none in common, which :func:`embed_texts` refuses."""
+    sizes = {len(vector) for vector in vectors}
+    return (sizes.pop() or None) if len(sizes) == 1 else None
+
+
 def embed_texts(embedder: Any, texts: Sequence[str]) -> NDArray[np.float32]:
     """Embed texts with any object that has ``embed`` and check what comes back.
 

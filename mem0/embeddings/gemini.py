@@ -9,7 +9,7 @@ import google.genai as genai  # so that a missing one is a ModuleNotFoundError, 
 from google.genai import types
 from pydantic import Field, field_validator, model_validator
 
-from mem0.embeddings.base import EmbeddingBase, beginning, embedder_options, is_longer
+from mem0.embeddings.base import EmbeddingBase, beginning, embedder_options, is_longer, size_of
 from mem0.exceptions import EmbeddingError
 from mem0.wire.connection import with_older_names, without_ours
 from mem0.wire.gemini import GeminiConnection, Line
@@ -130,8 +130,8 @@ class GeminiEmbedding(EmbeddingBase):
                 f"{self._line.named(self.model)}: it answered {len(vectors)} vectors for {count} text(s); "
                 "nothing was stored"
             )
-        if self.dims is None and vectors:
-            self.dims = len(vectors[0])
+        if self.dims is None:
+            self.dims = size_of(vectors)
         return vectors
 
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from mem0.embeddings.base import EmbeddingBase, batches, beginning, embedder_options, is_longer
+from mem0.embeddings.base import EmbeddingBase, batches, beginning, embedder_options, is_longer, size_of
 from mem0.embeddings.openai import vectors_of
 from mem0.exceptions import EmbeddingError
 from mem0.wire.connection import without_ours
@@ -107,6 +107,6 @@ class LiteLLMEmbedding(EmbeddingBase):
     def _read(self, response: Any, request: Mapping[str, Any]) -> list[list[float]]:
         data = getattr(response, "data", None)
         vectors = vectors_of(data, len(request["input"]), self._line.named(self.model))
-        if self.dims is None and vectors:
-            self.dims = len(vectors[0])
+        if self.dims is None:
+            self.dims = size_of(vectors)
         return vectors

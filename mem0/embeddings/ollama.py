@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from ollama import AsyncClient, Client
 from pydantic import Field
 
-from mem0.embeddings.base import EmbeddingBase, beginning, embedder_options, is_longer
+from mem0.embeddings.base import EmbeddingBase, beginning, embedder_options, is_longer, size_of
 from mem0.exceptions import EmbeddingError
 from mem0.text import clean
 from mem0.wire.ollama import OllamaConnection, OllamaLine
@@ -123,6 +123,6 @@ class OllamaEmbedding(EmbeddingBase):
                 f"the server at {self._line.where} answered {len(vectors)} vectors for {count} text(s); "
                 "nothing was stored"
             )
-        if self.dims is None and vectors:
-            self.dims = len(vectors[0])
+        if self.dims is None:
+            self.dims = size_of(vectors)
         return vectors

@@ -9,7 +9,7 @@ import openai
 from openai import AsyncOpenAI, OpenAI
 from pydantic import Field, field_validator
 
-from mem0.embeddings.base import EmbeddingBase, batches, beginning, embedder_options, is_longer
+from mem0.embeddings.base import EmbeddingBase, batches, beginning, embedder_options, is_longer, size_of
 from mem0.exceptions import EmbeddingError
 from mem0.wire.connection import check_arguments, named_model, without_ours
 from mem0.wire.dispensed import Dispensed
@@ -153,8 +153,8 @@ class OpenAIEmbedding(EmbeddingBase):
     def _read(self, response: Any, count: int) -> list[list[float]]:
         named = self._line.named(self.model)
         vectors = vectors_of(getattr(response, "data", None), count, named)
-        if self.dims is None and vectors:
-            self.dims = len(vectors[0])
+        if self.dims is None:
+            self.dims = size_of(vectors)
         return vectors
 
 

@@ -84,6 +84,18 @@ def test_a_size_is_known_only_of_the_vendors_own_models(
         assert m.vector_store.col_info("mem0")["vector_size"] == 384
 
 
+def test_no_size_is_learned_from_an_answer_that_cannot_be_used(openai_server: OpenAIServer) -> None:
+    data = [{"index": 0, "embedding": []}, {"index": 1, "embedding": []}]
+    with made(openai_server) as embedder:
+        for sizes in ((0, 0), (2, 3)):
+            for one, size in zip(data, sizes, strict=True):
+                one["embedding"] = [1.0] * size
+            openai_server.answers = [Answer(body={"object": "list", "data": data, "model": "m", "usage": None})]
+            with pytest.raises(EmbeddingError):
+                embed_texts(embedder, ["tea", "coffee"])
+        assert embed_texts(embedder, ["tea", "coffee"]).shape == (2, 1536)
+
+
 def test_another_size_than_the_configured_one_says_what_helps(openai_server: OpenAIServer) -> None:
     openai_server.answers = [_answer([0])]
     told = pytest.raises(EmbeddingError, match="dims=8 but returned vectors of size 2; .*embedding_dims")
