@@ -33,8 +33,9 @@ class EmbeddingBase(Closing, ABC):
     for each text, its :class:`~mem0.types.TokenVectors` (or ``None`` instead of all of them).
 
     Attributes:
-        model: Name of the model, recorded with the collection and compared when it is opened again.
-            ``None`` means unknown: only sizes are compared.
+        model: Name of the model, recorded with the collection and compared when it is opened again: its own, without
+            what tells the way to it, so that it is the same by whatever vendor it is reached.  ``None`` means
+            unknown: only sizes are compared.
         dims: Length of the vectors, or ``None`` when only a first embedding can tell.
     """
 

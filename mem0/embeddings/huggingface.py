@@ -69,7 +69,7 @@ class HuggingFaceEmbedding(EmbeddingBase):
         else:
             config = config or model_name
         self.config = embedder_options(HuggingFaceEmbeddingConfig, config, options)
-        self.model = self.config.model
+        self.model = self.config.model.removeprefix("sentence-transformers/")  # may be left out, and is by others
         dims = self.config.embedding_dims
         shortened = {} if dims is None else {"truncate_dim": dims}
         self._local = LocalModel(SentenceTransformer, self.config, "embedder 'huggingface'", **shortened)

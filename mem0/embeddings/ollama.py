@@ -66,7 +66,7 @@ class OllamaEmbedding(EmbeddingBase):
         else:
             config = config or model
         self.config = embedder_options(OllamaEmbeddingConfig, config, options)
-        self.model = self.config.model
+        self.model = self.config.model.removesuffix(":latest")  # what Ollama reads into a name without a tag
         self.dims = self.config.embedding_dims or _DIMS.get(self.model.partition(":")[0])
         self._line = OllamaLine(self.config, Client, lambda: AsyncClient)
         self.client = self._line.client
@@ -106,7 +106,8 @@ class OllamaEmbedding(EmbeddingBase):
         cut = [clean(text) if most is None else beginning(text, most) for text in texts]
         prepared = [text if text.strip() else " ." for text in cut]
         for start in range(0, len(prepared), self.config.batch_size):
-            request: dict[str, Any] = {"model": self.model, "input": prepared[start : start + self.config.batch_size]}
+            batch = prepared[start : start + self.config.batch_size]
+            request: dict[str, Any] = {"model": self.config.model, "input": batch}
             if self.config.embedding_dims is not None:
                 request["dimensions"] = self.config.embedding_dims
             if self.config.keep_alive is not None:

@@ -93,6 +93,8 @@ def test_the_class_is_looked_up_where_users_patch_it() -> None:
         patched.return_value.encode.return_value = np.ones((1, 3), dtype=np.float32)
         assert HuggingFaceEmbedding().embed("tea") == [1.0, 1.0, 1.0]
         patched.assert_called_once_with("multi-qa-MiniLM-L6-cos-v1")
+        assert HuggingFaceEmbedding("sentence-transformers/all-MiniLM-L6-v2").model == "all-MiniLM-L6-v2"
+        patched.assert_called_with("sentence-transformers/all-MiniLM-L6-v2")
 
 
 def test_in_a_memory(tmp_path: Path) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from loopback import Answer
 from ollama_server import OllamaServer, error
 
-from mem0 import ConfigError, EmbeddingError, Memory
+from mem0 import ConfigError, EmbedderMismatchError, EmbeddingError, Memory
 from mem0.embeddings.ollama import OllamaEmbedding
 from mem0.exceptions import ClosedError
 from mem0.testing import EmbedderContract
@@ -141,6 +142,18 @@ def test_the_published_ways_to_make_one(server: OllamaServer) -> None:
         made(server, embeding_dims=3)
     with pytest.raises(ClosedError):
         embedder.embed("tea")
+
+
+def test_the_latest_of_a_model_is_the_one_without_a_tag(server: OllamaServer, tmp_path: Path) -> None:
+    server.models |= {"nomic-embed-text:latest", "nomic-embed-text:v1.5"}
+    for model in ("nomic-embed-text", "nomic-embed-text:latest"):
+        config = {"ollama_base_url": server.url, "model": model}
+        with Memory({"path": tmp_path / "m.db", "embedder": {"provider": "ollama", "config": config}}) as m:
+            m.add(f"likes {model}", user_id="alice")
+    assert server.requests[-1].body["model"] == "nomic-embed-text:latest"
+    config["model"] = "nomic-embed-text:v1.5"
+    with pytest.raises(EmbedderMismatchError):
+        Memory({"path": tmp_path / "m.db", "embedder": {"provider": "ollama", "config": config}})
 
 
 def test_in_a_memory(server: OllamaServer) -> None:
