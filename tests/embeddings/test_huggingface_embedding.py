@@ -56,9 +56,18 @@ def test_threads_share_it(embedder: HuggingFaceEmbedding) -> None:
         assert [len(vector) for vector in threads.map(embedder.embed, texts)] == [384] * 32
 
 
-def test_long_texts_are_said_to_be_cut(embedder: HuggingFaceEmbedding) -> None:
-    assert not embedder.was_cut("A short one.")
-    assert embedder.was_cut("A long one. " * 200)
+def test_long_texts_are_said_to_be_cut(embedder: HuggingFaceEmbedding, caplog: pytest.LogCaptureFixture) -> None:
+    whole = "tea " * 254  # with the sign that begins a text and the one that ends it, 256 tokens
+    assert (embedder.was_cut("A short one."), embedder.was_cut(whole), embedder.was_cut(f"{whole}tea")) == (0, 0, 1)
+    assert embedder.embed(whole) != embedder.embed("tea " * 253)
+    assert embedder.embed(f"{whole}coffee") == pytest.approx(embedder.embed(f"{whole}milk"))
+    assert not caplog.records
+
+
+def test_a_folder_is_recorded_by_its_name(embedder: HuggingFaceEmbedding, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(FOLDER).parent)
+    with HuggingFaceEmbedding("model", device="cpu") as same:
+        assert embedder.model == same.model == "model"
 
 
 def test_shortened_vectors_and_sizes_that_cannot_be() -> None:
