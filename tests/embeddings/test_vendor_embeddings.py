@@ -10,7 +10,7 @@ import pytest
 from loopback import Answer
 from openai_server import KEY, OpenAIServer, error
 
-from mem0 import ConfigError, EmbeddingError
+from mem0 import ConfigError, EmbeddingError, Memory
 from mem0.embeddings.openai import OpenAIEmbedding
 from mem0.testing import EmbedderContract
 from mem0.utils.factory import EmbedderFactory
@@ -115,6 +115,9 @@ def test_the_published_way_to_a_server_of_text_embeddings_inference(server: Open
     config = {"huggingface_base_url": server.url, "api_key": KEY}
     with EmbedderFactory.create("huggingface", config) as embedder:
         assert len(embedder.embed("tea")) == 1024
-    assert server.requests[0].body["model"] == "tei"
+    with Memory({"path": ":memory:", "embedder": {"provider": "huggingface", "config": config}}) as m:
+        m.add("likes tea", user_id="alice")
+        assert m.search("tea", user_id="alice")[0]["memory"] == "likes tea"
+    assert {request.body["model"] for request in server.requests} == {"tei"}
     with pytest.raises(ConfigError, match="embedder 'tei' .*mean the same and differ"):
         EmbedderFactory.create("huggingface", {**config, "base_url": "http://elsewhere.invalid"})
