@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -116,6 +117,8 @@ class OpenAIEmbedding(EmbeddingBase):
 
     async def aembed_batch(self, texts: Sequence[str]) -> list[list[float]]:
         """Do what :meth:`embed_batch` does, awaiting."""
+        if self._line.is_half_doubled:
+            return await asyncio.to_thread(self.embed_batch, texts)
         client = await self._line.here()
         vectors: list[list[float]] = []
         with self._line.translated(EmbeddingError, self.model):

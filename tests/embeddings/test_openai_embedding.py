@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from unittest import mock
 
 import pytest
 from loopback import Answer
@@ -211,3 +212,12 @@ def test_keywords_and_mistakes(openai_server: OpenAIServer) -> None:
         made(openai_server, embeding_dims=3)
     with pytest.raises(ConfigError, match="no key: set OPENAI_API_KEY"):
         OpenAIEmbedding(base_url=openai_server.url)
+
+
+def test_patched_as_users_do() -> None:
+    with mock.patch("mem0.embeddings.openai.OpenAI") as patched:
+        create = patched.return_value.embeddings.create
+        create.return_value = mock.Mock(data=[mock.Mock(embedding=[0.1, 0.2, 0.3])])
+        embedder = OpenAIEmbedding(api_key=KEY)
+        assert embedder.embed("tea") == awaited(embedder, ["tea"])[0] == [0.1, 0.2, 0.3]  # and the vendor is not asked
+        assert create.call_count == 2
