@@ -39,6 +39,7 @@ for _absent in ("litellm", "sentence_transformers"):
         sys.modules[_absent] = types.ModuleType(_absent)
         sys.modules[_absent].SentenceTransformer = object  # type: ignore[attr-defined]
         sys.modules[_absent].CrossEncoder = object  # type: ignore[attr-defined]
+        sys.modules[_absent].provider_list = []  # type: ignore[attr-defined]
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 

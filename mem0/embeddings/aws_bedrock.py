@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -109,8 +110,8 @@ class AWSBedrockEmbedding(EmbeddingBase):
 
     def __init__(self, config: AWSBedrockEmbeddingConfig | Mapping[str, Any] | None = None, **options: Any) -> None:
         self.config = embedder_options(AWSBedrockEmbeddingConfig, config, options)
-        self.model = self.config.model
-        self._family = self.config.family or _family_of(self.model)
+        self.model = _without_route(self.config.model)
+        self._family = self.config.family or _family_of(self.config.model)
         family = _FAMILIES[self._family]
         _check(self.config, self._family)
         self.dims = self.config.embedding_dims or family.sizes[0]
@@ -119,7 +120,7 @@ class AWSBedrockEmbedding(EmbeddingBase):
         self._runtime = BedrockRuntime(self.config, lambda: boto3)
 
     def __repr__(self) -> str:
-        return f"AWSBedrockEmbedding(model={self.model!r}, region={self._runtime.region!r})"
+        return f"AWSBedrockEmbedding(model={self.config.model!r}, region={self._runtime.region!r})"
 
     @property
     def client(self) -> Any:
@@ -132,7 +133,8 @@ class AWSBedrockEmbedding(EmbeddingBase):
     def embed_batch(self, texts: Sequence[str]) -> list[list[float]]:
         vectors: list[list[float]] = []
         for batch in self._batches(texts):
-            vectors += self._read(self._runtime.call(EmbeddingError, self.model, self._sending(batch)), len(batch))
+            answer = self._runtime.call(EmbeddingError, self.config.model, self._sending(batch))
+            vectors += self._read(answer, len(batch))
         return vectors
 
     def was_cut(self, text: str) -> bool:
@@ -152,7 +154,7 @@ class AWSBedrockEmbedding(EmbeddingBase):
 
         def send(client: Any) -> bytes:
             response = client.invoke_model(
-                modelId=self.model, body=body, contentType="application/json", accept="application/json"
+                modelId=self.config.model, body=body, contentType="application/json", accept="application/json"
             )
             with closing(response["body"]) as stream:
                 read: bytes = stream.read()
@@ -174,7 +176,7 @@ class AWSBedrockEmbedding(EmbeddingBase):
 
     def _read(self, raw: bytes, count: int) -> list[list[float]]:
         """Return the vectors of an answer: Titan's one, or Cohere's list, which may be told apart by type."""
-        asked = f"AWS Bedrock model {self.model!r} at {self._runtime.where}"
+        asked = f"AWS Bedrock model {self.config.model!r} at {self._runtime.where}"
         try:
             answer = json.loads(raw)
             found = [answer["embedding"]] if self._family.startswith("titan") else answer["embeddings"]
@@ -189,6 +191,12 @@ class AWSBedrockEmbedding(EmbeddingBase):
         if len(vectors) != count:
             raise EmbeddingError(f"{asked}: {len(vectors)} vectors for {count} text(s); nothing was stored")
         return vectors
+
+
+def _without_route(model: str) -> str:
+    """Return a model's own id, without the region or the ARN that tell the way to it, where it is in there."""
+    found = re.search(r"\b(?:amazon|cohere)\.[\w.:-]+$", model)
+    return found[0] if found else model
 
 
 def _family_of(model: str) -> str:

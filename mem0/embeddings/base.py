@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from mem0.configs.base import options_from
 from mem0.exceptions import EmbeddingError, Mem0Error, judged
 from mem0.parts import Closing
+from mem0.text import clean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,8 +33,9 @@ class EmbeddingBase(Closing, ABC):
     for each text, its :class:`~mem0.types.TokenVectors` (or ``None`` instead of all of them).
 
     Attributes:
-        model: Name of the model, recorded with the collection and compared when it is opened again.
-            ``None`` means unknown: only sizes are compared.
+        model: Name of the model, recorded with the collection and compared when it is opened again: its own, without
+            what tells the way to it, so that it is the same by whatever vendor it is reached.  ``None`` means
+            unknown: only sizes are compared.
         dims: Length of the vectors, or ``None`` when only a first embedding can tell.
     """
 
@@ -71,6 +73,37 @@ def embedder_options(
         ConfigError: An option is unknown or unusable.
     """
     return options_from(kind, config, more, f"embedder {kind.__name__}")
+
+
+def beginning(text: str, most_bytes: int) -> str:
+    """Return as much of a text as fits into so many bytes, and a space for an empty one, which vendors refuse."""
+    return clean(text).encode()[:most_bytes].decode(errors="ignore") or " "
+
+
+def is_longer(text: str, most_bytes: int) -> bool:
+    """Tell whether :func:`beginning` leaves out something of a text."""
+    return len(clean(text).encode()) > most_bytes
+
+
+def batches(texts: Iterable[str], most_texts: int, most_bytes: int) -> Iterator[list[str]]:
+    """Yield texts in batches, each within what one request may hold."""
+    batch: list[str] = []
+    size = 0
+    for text in texts:
+        length = len(text.encode())
+        if batch and (len(batch) == most_texts or size + length > most_bytes):
+            yield batch
+            batch, size = [], 0
+        batch.append(text)
+        size += length
+    if batch:
+        yield batch
+
+
+def size_of(vectors: Sequence[Sequence[float]]) -> int | None:
+    """Return the size of vectors, or ``None`` where they have none in common, which :func:`embed_texts` refuses."""
+    sizes = {len(vector) for vector in vectors}
+    return (sizes.pop() or None) if len(sizes) == 1 else None
 
 
 def embed_texts(embedder: Any, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -164,7 +197,7 @@ def _checked(embedder: Any, texts: Sequence[str], vectors: Any) -> NDArray[np.fl
     try:
         with np.errstate(over="ignore"):  # what does not fit becomes inf, and is refused below
             matrix = np.asarray(vectors, dtype=np.float32)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:  # the last of a whole number beyond any float
         raise EmbeddingError(f"{name} returned vectors of different sizes or not of numbers: {error}") from error
     if matrix.ndim != 2 or matrix.shape[1] == 0:
         raise EmbeddingError(
@@ -172,7 +205,10 @@ def _checked(embedder: Any, texts: Sequence[str], vectors: Any) -> NDArray[np.fl
         )
     expected = getattr(embedder, "dims", None)
     if isinstance(expected, int) and matrix.shape[1] != expected:
-        raise EmbeddingError(f"{name} declares dims={expected} but returned vectors of size {matrix.shape[1]}")
+        raise EmbeddingError(
+            f"{name} declares dims={expected} but returned vectors of size {matrix.shape[1]}; where its config has "
+            "embedding_dims, give that size, or leave it out"
+        )
     if not np.isfinite(matrix).all():
         raise EmbeddingError(f"{name} returned a vector with inf or NaN")
     if not matrix.any(axis=1).all():

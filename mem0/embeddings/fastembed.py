@@ -63,7 +63,7 @@ class FastEmbedEmbedding(EmbeddingBase):
 
     def __init__(self, config: FastEmbedEmbeddingConfig | Mapping[str, Any] | None = None, **options: Any) -> None:
         self.config = embedder_options(FastEmbedEmbeddingConfig, config, options)
-        self.model = self.config.model
+        self.model = self.config.model.removeprefix("sentence-transformers/")  # may be left out, and is by others
         self._lock = threading.Lock()
         self._encoder: Any = self._loaded()
         self.dims = len(self.embed("size"))

@@ -9,9 +9,8 @@ import google.genai as genai  # so that a missing one is a ModuleNotFoundError, 
 from google.genai import types
 from pydantic import Field, field_validator, model_validator
 
-from mem0.embeddings.base import EmbeddingBase, embedder_options
+from mem0.embeddings.base import EmbeddingBase, beginning, embedder_options, is_longer, size_of
 from mem0.exceptions import EmbeddingError
-from mem0.text import clean
 from mem0.wire.connection import with_older_names, without_ours
 from mem0.wire.gemini import GeminiConnection, Line
 
@@ -101,7 +100,7 @@ class GeminiEmbedding(EmbeddingBase):
         return vectors
 
     def was_cut(self, text: str) -> bool:
-        return len(clean(text).encode()) > self.config.max_input_bytes
+        return is_longer(text, self.config.max_input_bytes)
 
     def close(self) -> None:
         self._line.close()
@@ -115,16 +114,12 @@ class GeminiEmbedding(EmbeddingBase):
         config = dict(self.config.model_kwargs)
         if self.config.embedding_dims is not None:
             config["output_dimensionality"] = self.config.embedding_dims
-        for start in range(0, len(texts), self.config.batch_size):
-            batch = [self._prepared(text) for text in texts[start : start + self.config.batch_size]]
+        prepared = [beginning(text, self.config.max_input_bytes) for text in texts]
+        for start in range(0, len(prepared), self.config.batch_size):
+            batch = prepared[start : start + self.config.batch_size]
             # Not as bare texts: of those the SDK makes one content, and one vector, for models that see pictures too.
             contents = [{"role": "user", "parts": [{"text": text}]} for text in batch]
             yield {"model": self.model, "contents": contents, "config": config}
-
-    def _prepared(self, text: str) -> str:
-        """Return a text as the API takes it: not empty, and not too long."""
-        raw = clean(text).encode()[: self.config.max_input_bytes]
-        return raw.decode(errors="ignore") or " "
 
     def _read(self, response: Any, request: Mapping[str, Any]) -> list[list[float]]:
         count = len(request["contents"])
@@ -135,8 +130,8 @@ class GeminiEmbedding(EmbeddingBase):
                 f"{self._line.named(self.model)}: it answered {len(vectors)} vectors for {count} text(s); "
                 "nothing was stored"
             )
-        if self.dims is None and vectors:
-            self.dims = len(vectors[0])
+        if self.dims is None:
+            self.dims = size_of(vectors)
         return vectors
 
 

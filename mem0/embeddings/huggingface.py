@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
@@ -32,8 +33,8 @@ class HuggingFaceEmbeddingConfig(LocalModelConfig):
         values = dict(values)
         if values.pop("huggingface_base_url", None) is not None:
             raise ValueError(
-                "huggingface_base_url names a server; use the embedder 'openai' with it as base_url, "
-                "since Text Embeddings Inference speaks OpenAI's protocol"
+                "huggingface_base_url names a server of Text Embeddings Inference; use the embedder 'tei' with it as "
+                "base_url"
             )
         return values
 
@@ -69,19 +70,19 @@ class HuggingFaceEmbedding(EmbeddingBase):
         else:
             config = config or model_name
         self.config = embedder_options(HuggingFaceEmbeddingConfig, config, options)
-        self.model = self.config.model
+        self.model = _without_place(self.config.model)
         dims = self.config.embedding_dims
         shortened = {} if dims is None else {"truncate_dim": dims}
         self._local = LocalModel(SentenceTransformer, self.config, "embedder 'huggingface'", **shortened)
         self.dims = len(self.embed("size"))
         if dims not in (None, self.dims):
             raise ConfigError(
-                f"embedder 'huggingface' config['embedding_dims']={dims}: model {self.model!r} has vectors of size "
-                f"{self.dims}; leave it out"
+                f"embedder 'huggingface' config['embedding_dims']={dims}: model {self.config.model!r} has vectors of "
+                f"size {self.dims}; leave it out"
             )
 
     def __repr__(self) -> str:
-        return f"HuggingFaceEmbedding(model={self.model!r})"
+        return f"HuggingFaceEmbedding(model={self.config.model!r})"
 
     def embed(self, text: str) -> list[float]:
         return self.embed_batch([text])[0]
@@ -97,8 +98,14 @@ class HuggingFaceEmbedding(EmbeddingBase):
         with self._local.alone() as encoder:
             if not isinstance(encoder.max_seq_length, int):
                 return False
-            # With the sign that begins a text and the one that ends it.
-            return len(encoder.tokenizer.tokenize(clean(text))) + 2 > encoder.max_seq_length
+            # `verbose` would warn of indexing errors, as if nobody cut the text.
+            return len(encoder.tokenizer(clean(text), verbose=False)["input_ids"]) > encoder.max_seq_length
 
     def close(self) -> None:
         self._local.close()
+
+
+def _without_place(model: str) -> str:
+    """Return a model's own name: a folder's without its path, one of the hub's without the owner that is understood."""
+    folder = Path(model)
+    return folder.resolve().name if folder.is_dir() else model.removeprefix("sentence-transformers/")

@@ -7,16 +7,20 @@ from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from mem0.embeddings.base import EmbeddingBase, embedder_options
+from mem0.embeddings.base import EmbeddingBase, batches, beginning, embedder_options, is_longer, size_of
 from mem0.embeddings.openai import vectors_of
 from mem0.exceptions import EmbeddingError
-from mem0.text import clean
 from mem0.wire.connection import without_ours
 from mem0.wire.litellm import LiteLLMConnection, LiteLLMLine, imported
+from mem0.wire.vendors import MOST_BYTES, MOST_TEXTS, VENDORS
 
 litellm = imported()
 
-# Sizes of models that are known; any other is learned from its first vector.
+# What a model's name begins with that tells LiteLLM the way, as `openai/`; looked up here, since users patch `litellm`.
+_VENDORS = [str(getattr(name, "value", name)) for name in litellm.provider_list]
+
+# Sizes of models that are known; any other is learned from its first vector, and so is that of a model by such a name
+# on another server.
 _DIMS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
 
 
@@ -62,12 +66,15 @@ class LiteLLMEmbedding(EmbeddingBase):
 
     def __init__(self, config: LiteLLMEmbeddingConfig | Mapping[str, Any] | None = None, **options: Any) -> None:
         self.config = embedder_options(LiteLLMEmbeddingConfig, config, options)
-        self.model = self.config.model
-        self.dims = self.config.embedding_dims or _DIMS.get(self.model.removeprefix("openai/"))
+        vendor, _, name = self.config.model.partition("/")
+        self.model = name if name and vendor in _VENDORS else self.config.model
+        self.dims = self.config.embedding_dims
+        if self.dims is None and self.config.base_url is None:
+            self.dims = _DIMS.get(self.config.model.removeprefix("openai/"))
         self._line = LiteLLMLine(self.config)
 
     def __repr__(self) -> str:
-        return f"LiteLLMEmbedding(model={self.model!r}, base_url={self._line.where!r})"
+        return f"LiteLLMEmbedding(model={self.config.model!r}, base_url={self._line.where!r})"
 
     def embed(self, text: str) -> list[float]:
         return self.embed_batch([text])[0]
@@ -86,23 +93,24 @@ class LiteLLMEmbedding(EmbeddingBase):
         return vectors
 
     def was_cut(self, text: str) -> bool:
-        return len(clean(text).encode()) > self.config.max_input_bytes
+        return is_longer(text, self.config.max_input_bytes)
 
     def close(self) -> None:
         self._line.close()
 
     def _requests(self, texts: Sequence[str]) -> Iterator[dict[str, Any]]:
-        most = self.config.max_input_bytes
-        prepared = [clean(text).encode()[:most].decode(errors="ignore") or " " for text in texts]
-        for start in range(0, len(prepared), self.config.batch_size):
-            request: dict[str, Any] = {"model": self.model, "input": prepared[start : start + self.config.batch_size]}
+        prepared = (beginning(text, self.config.max_input_bytes) for text in texts)
+        vendor = VENDORS.get(self.config.model.partition("/")[0])
+        most_texts, most_bytes = (vendor.most_texts, vendor.most_bytes) if vendor else (MOST_TEXTS, MOST_BYTES)
+        for batch in batches(prepared, min(self.config.batch_size, most_texts), most_bytes):
+            request: dict[str, Any] = {"model": self.config.model, "input": batch}
             if self.config.embedding_dims is not None:
                 request["dimensions"] = self.config.embedding_dims
             yield request | self.config.model_kwargs
 
     def _read(self, response: Any, request: Mapping[str, Any]) -> list[list[float]]:
         data = getattr(response, "data", None)
-        vectors = vectors_of(data, len(request["input"]), self._line.named(self.model))
-        if self.dims is None and vectors:
-            self.dims = len(vectors[0])
+        vectors = vectors_of(data, len(request["input"]), self._line.named(self.config.model))
+        if self.dims is None:
+            self.dims = size_of(vectors)
         return vectors

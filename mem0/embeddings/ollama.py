@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from ollama import AsyncClient, Client
 from pydantic import Field
 
-from mem0.embeddings.base import EmbeddingBase, embedder_options
+from mem0.embeddings.base import EmbeddingBase, beginning, embedder_options, is_longer, size_of
 from mem0.exceptions import EmbeddingError
 from mem0.text import clean
 from mem0.wire.ollama import OllamaConnection, OllamaLine
@@ -24,6 +24,12 @@ class OllamaEmbeddingConfig(OllamaConnection):
     embedding_dims: int | None = Field(
         default=None, ge=1, description="Size of the vectors, for models that can shorten them. Default: the model's."
     )
+    max_input_bytes: int | None = Field(
+        default=None,
+        ge=1,
+        description="Of a longer text only so many bytes carry the vector. Default: all of it is sent, and the server "
+        "cuts what is longer than the model's context; some versions refuse it instead.",
+    )
     batch_size: int = Field(default=256, ge=1, description="Texts in one request at most.")
     model_kwargs: dict[str, Any] = Field(
         default_factory=dict, description="Further options of the model, as Ollama has them: `num_ctx`."
@@ -33,7 +39,8 @@ class OllamaEmbeddingConfig(OllamaConnection):
 class OllamaEmbedding(EmbeddingBase):
     """Embeds text with a model of an Ollama server; safe to share between threads.
 
-    Of a text that is longer than the model's context the server embeds the beginning, and does not say so.
+    Of a text that is longer than the model's context the server embeds the beginning, and does not say so; versions
+    that refuse it (https://github.com/ollama/ollama/issues/14186) need ``max_input_bytes``.
 
     Args:
         model: Name of the model; published as the first argument.
@@ -59,7 +66,7 @@ class OllamaEmbedding(EmbeddingBase):
         else:
             config = config or model
         self.config = embedder_options(OllamaEmbeddingConfig, config, options)
-        self.model = self.config.model
+        self.model = self.config.model.removesuffix(":latest")  # what Ollama reads into a name without a tag
         self.dims = self.config.embedding_dims or _DIMS.get(self.model.partition(":")[0])
         self._line = OllamaLine(self.config, Client, lambda: AsyncClient)
         self.client = self._line.client
@@ -83,6 +90,9 @@ class OllamaEmbedding(EmbeddingBase):
             vectors += self._read(await self._line.acall(EmbeddingError, "embed", request), request)
         return vectors
 
+    def was_cut(self, text: str) -> bool:
+        return self.config.max_input_bytes is not None and is_longer(text, self.config.max_input_bytes)
+
     def close(self) -> None:
         self._line.close()
 
@@ -92,9 +102,12 @@ class OllamaEmbedding(EmbeddingBase):
 
     def _requests(self, texts: Sequence[str]) -> Iterator[dict[str, Any]]:
         # For an empty text the server answers no vector.
-        prepared = [clean(text) if text.strip() else " ." for text in texts]
+        most = self.config.max_input_bytes
+        cut = [clean(text) if most is None else beginning(text, most) for text in texts]
+        prepared = [text if text.strip() else " ." for text in cut]
         for start in range(0, len(prepared), self.config.batch_size):
-            request: dict[str, Any] = {"model": self.model, "input": prepared[start : start + self.config.batch_size]}
+            batch = prepared[start : start + self.config.batch_size]
+            request: dict[str, Any] = {"model": self.config.model, "input": batch}
             if self.config.embedding_dims is not None:
                 request["dimensions"] = self.config.embedding_dims
             if self.config.keep_alive is not None:
@@ -111,6 +124,6 @@ class OllamaEmbedding(EmbeddingBase):
                 f"the server at {self._line.where} answered {len(vectors)} vectors for {count} text(s); "
                 "nothing was stored"
             )
-        if self.dims is None and vectors:
-            self.dims = len(vectors[0])
+        if self.dims is None:
+            self.dims = size_of(vectors)
         return vectors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -9,15 +10,16 @@ import openai
 from openai import AsyncOpenAI, OpenAI
 from pydantic import Field, field_validator
 
-from mem0.embeddings.base import EmbeddingBase, embedder_options
+from mem0.embeddings.base import EmbeddingBase, batches, beginning, embedder_options, is_longer, size_of
 from mem0.exceptions import EmbeddingError
-from mem0.text import clean
 from mem0.wire.connection import check_arguments, named_model, without_ours
 from mem0.wire.dispensed import Dispensed
 from mem0.wire.openai import OpenAIConnection
 from mem0.wire.sdk import Line
+from mem0.wire.vendors import MOST_BYTES, MOST_TEXTS
 
-# Sizes of models that are known; any other is learned from its first vector.
+# Sizes of models that are known; any other is learned from its first vector, and so is that of a model by such a name
+# on another server.
 _DIMS = {
     "text-embedding-3-small": 1536,
     "text-embedding-3-large": 3072,
@@ -25,11 +27,6 @@ _DIMS = {
     "mistral-embed": 1024,
     "intfloat/multilingual-e5-large-instruct": 1024,
 }
-
-# What one request may hold, https://platform.openai.com/docs/api-reference/embeddings: 2,048 texts, and
-# 300,000 tokens, of which there are never more than bytes.
-_MOST_TEXTS = 2048
-_MOST_BYTES = 300_000
 
 
 class OpenAIEmbeddingConfig(OpenAIConnection):
@@ -42,11 +39,16 @@ class OpenAIEmbeddingConfig(OpenAIConnection):
     max_input_bytes: int = Field(
         default=8_000,
         ge=1,
-        le=_MOST_BYTES,
+        le=MOST_BYTES,
         description="Of a longer text only so many bytes carry the vector. The default keeps every text below the "
         "8,191 tokens that OpenAI's models take.",
     )
-    batch_size: int = Field(default=_MOST_TEXTS, ge=1, le=_MOST_TEXTS, description="Texts in one request at most.")
+    batch_size: int = Field(
+        default=MOST_TEXTS,
+        ge=1,
+        le=MOST_TEXTS,
+        description="Texts in one request at most; Mistral takes no more than 512, Text Embeddings Inference 32.",
+    )
     model_kwargs: dict[str, Any] = Field(
         default_factory=dict,
         repr=False,  # headers may stand in it
@@ -73,14 +75,17 @@ class OpenAIEmbedding(EmbeddingBase):
 
     options: ClassVar[type[OpenAIEmbeddingConfig]] = OpenAIEmbeddingConfig
     default_model: ClassVar[str] = "text-embedding-3-small"
-    most_bytes: ClassVar[int] = _MOST_BYTES
+    most_texts: ClassVar[int] = MOST_TEXTS
+    most_bytes: ClassVar[int] = MOST_BYTES
 
     model: str
 
     def __init__(self, config: OpenAIEmbeddingConfig | Mapping[str, Any] | None = None, **options: Any) -> None:
         self.config = embedder_options(self.options, config, options)
         self.model = named_model(self.config, self.default_model)
-        self.dims = self.config.embedding_dims or _DIMS.get(self.model)
+        self.dims = self.config.embedding_dims
+        if self.dims is None and not self.config.is_elsewhere():
+            self.dims = _DIMS.get(self.model)
         self._line = self._connected()
         self.client = self._line.client
         where = f"embedder {self._line.vendor.provider!r} config"
@@ -112,6 +117,8 @@ class OpenAIEmbedding(EmbeddingBase):
 
     async def aembed_batch(self, texts: Sequence[str]) -> list[list[float]]:
         """Do what :meth:`embed_batch` does, awaiting."""
+        if self._line.is_half_doubled:
+            return await asyncio.to_thread(self.embed_batch, texts)
         client = await self._line.here()
         vectors: list[list[float]] = []
         with self._line.translated(EmbeddingError, self.model):
@@ -127,7 +134,7 @@ class OpenAIEmbedding(EmbeddingBase):
         return vectors
 
     def was_cut(self, text: str) -> bool:
-        return len(clean(text).encode()) > self.config.max_input_bytes
+        return is_longer(text, self.config.max_input_bytes)
 
     def close(self) -> None:
         self._line.close()
@@ -138,35 +145,19 @@ class OpenAIEmbedding(EmbeddingBase):
 
     def _requests(self, texts: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Yield requests for the texts, each within what one may hold."""
-        batch: list[str] = []
-        size = 0
-        for text in map(self._prepared, texts):
-            length = len(text.encode())
-            if batch and (len(batch) == self.config.batch_size or size + length > self.most_bytes):
-                yield self._request(batch)
-                batch, size = [], 0
-            batch.append(text)
-            size += length
-        if batch:
-            yield self._request(batch)
-
-    def _request(self, batch: list[str]) -> dict[str, Any]:
-        request: dict[str, Any] = {"model": self.model, "input": batch, "encoding_format": "float"}
-        request |= self.config.model_kwargs
-        if self.config.embedding_dims is not None:
-            request["dimensions"] = self.config.embedding_dims
-        return request
-
-    def _prepared(self, text: str) -> str:
-        """Return a text as the API takes it: not empty, and not too long."""
-        raw = clean(text).encode()[: self.config.max_input_bytes]
-        return raw.decode(errors="ignore") or " "
+        prepared = (beginning(text, self.config.max_input_bytes) for text in texts)
+        for batch in batches(prepared, min(self.config.batch_size, self.most_texts), self.most_bytes):
+            request: dict[str, Any] = {"model": self.model, "input": batch, "encoding_format": "float"}
+            request |= self.config.model_kwargs
+            if self.config.embedding_dims is not None:
+                request["dimensions"] = self.config.embedding_dims
+            yield request
 
     def _read(self, response: Any, count: int) -> list[list[float]]:
         named = self._line.named(self.model)
         vectors = vectors_of(getattr(response, "data", None), count, named)
-        if self.dims is None and vectors:
-            self.dims = len(vectors[0])
+        if self.dims is None:
+            self.dims = size_of(vectors)
         return vectors
 
 
@@ -179,7 +170,7 @@ def vectors_of(data: Any, count: int, named: str) -> list[list[float]]:
         named: Who was asked, for messages.
 
     Raises:
-        EmbeddingError: It is no such list, or not of so many.
+        EmbeddingError: It is no such list, or not of so many, or leaves open whose each vector is.
     """
     if not isinstance(data, list) or len(data) != count:
         found = f"{len(data)} vectors" if isinstance(data, list) else "no list of vectors"
@@ -189,6 +180,11 @@ def vectors_of(data: Any, count: int, named: str) -> list[list[float]]:
     if not all(isinstance(vector, list) for vector in vectors):
         raise EmbeddingError(f"{named} answered something else than vectors for {count} text(s); nothing was stored")
     places: list[Any] = [item.get("index") for item in items]
-    if sorted(place for place in places if isinstance(place, int)) != list(range(count)):
-        places = [*range(count)]  # a server that numbers none sends them as they were asked for
-    return [list(vector) for _, vector in sorted(zip(places, vectors, strict=True), key=lambda pair: pair[0])]
+    if all(place == places[0] for place in places):
+        places = [*range(count)]  # a server that numbers none, or all 0, sends them as they were asked for
+    by_place = {place: list(vector) for place, vector in zip(places, vectors, strict=True) if type(place) is int}
+    if sorted(by_place) != [*range(count)]:
+        raise EmbeddingError(
+            f"{named} numbered its {count} vectors {places[:10]}, which does not say whose they are; nothing was stored"
+        )
+    return [by_place[at] for at in range(count)]

@@ -15,4 +15,5 @@ def __getattr__(name: str) -> type[Any]:
     row = VENDORS.get(name)
     if row is None or not row.embeds:
         raise AttributeError(f"module {__name__!r} has no embedder of a vendor {name!r}")
-    return of_vendor(OpenAIEmbedding, row, __name__, default_model=row.embedder, most_bytes=row.most_bytes)
+    limits = {"most_texts": row.most_texts, "most_bytes": row.most_bytes}
+    return of_vendor(OpenAIEmbedding, row, __name__, default_model=row.embedder, **limits)

@@ -172,6 +172,15 @@ class EmbedderFactory(_Factory):
         **{name: f"mem0.embeddings.vendors.{name}" for name, row in VENDORS.items() if row.embeds},
     }
 
+    @classmethod
+    def create(cls, provider: str, config: Any = None) -> Any:
+        """Return a new embedder; arguments and errors are those of every factory."""
+        if provider == "huggingface" and isinstance(config, Mapping) and config.get("huggingface_base_url"):
+            # As published: a server of Text Embeddings Inference, reached without loading any model here.
+            provider = "tei"
+            config = {"tei_base_url" if name == "huggingface_base_url" else name: config[name] for name in config}
+        return super().create(provider, config)
+
 
 class VectorStoreFactory(_Factory):
     """Makes vector stores."""

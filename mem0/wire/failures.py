@@ -9,6 +9,14 @@ from dataclasses import dataclass
 from mem0.exceptions import EmbeddingError, ProviderError, RerankError, retryable_status
 from mem0.wire.retries import seconds_asked
 
+# How servers say that a text is longer than the model takes: OpenAI and vLLM, llama.cpp (whose 500 no waiting helps)
+# and Ollama, Text Embeddings Inference, Anthropic, Gemini.
+_TOO_LONG = re.compile(
+    r"maximum (?:context|input) length|(?:exceeds|larger than) the (?:\w+ )?context (?:length|size|window)"
+    r"|too large to process|must have less than \d+ tokens|prompt is too long|exceeds the maximum number of tokens",
+    re.IGNORECASE,
+)
+
 # Statuses are told apart below; anything else a server says is quoted up to here.
 _LONGEST_QUOTE = 500
 _MARKUP = re.compile(r"<(?:!doctype|html|head|body)\b", re.IGNORECASE)
@@ -71,9 +79,15 @@ class Failure:
     @property
     def retryable(self) -> bool:
         """Whether the same call may succeed later."""
-        if self.code == "insufficient_quota":  # a 429 that no waiting helps
+        if self.code == "insufficient_quota" or self.too_long:  # no waiting helps
             return False
         return self.timed_out or self.unreached or retryable_status(self.status)
+
+    @property
+    def too_long(self) -> bool:
+        """Whether the text, or the prompt, was longer than the model takes."""
+        is_said = self.status in (400, 413, 422, 500) and _TOO_LONG.search(self.said)
+        return self.code == "context_length_exceeded" or bool(is_said)
 
     def told(self, kind: type[ProviderError], vendor: Vendor, model: str, where: str) -> ProviderError:
         """Return the error of ours.
@@ -116,11 +130,12 @@ class Failure:
             return "no answer within the time-out: try again, or raise timeout in the config"
         if self.unreached:
             return f"no connection ({said}): check the network and base_url, then try again"
+        if self.too_long:
+            option, what = ("max_input_bytes", "a text") if embeds else ("max_llm_chars", "the prompt")
+            remedy = f"lower {option}, or use a model with a larger window"
+            return f"{status}, {what} is too long for this model{_in_brackets(said)}: {remedy}"
         if status is not None and status >= 500:
             return f"{status}, the server failed: try again later{_in_brackets(said)}"
-        if self.code == "context_length_exceeded":
-            option, what = ("max_input_bytes", "a text") if embeds else ("max_llm_chars", "the prompt")
-            return f"400, {what} is too long for this model: lower {option}, or use a model with a larger window"
         if status is not None:
             return f"{status}, the request was refused: {said}"
         return said

@@ -258,7 +258,6 @@ class Line:
         return Failure(
             said=self._hidden(message),
             status=401 if is_key else error.code,  # the vendor says 400 of a wrong key
-            code="context_length_exceeded" if "exceeds the maximum number of tokens" in message else None,
             retry_after=_retry_after(error, details),
         )
 

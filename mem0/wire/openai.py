@@ -57,6 +57,10 @@ class OpenAIConnection(Connection):
         row = self.row()
         return self.base_url or (os.environ.get("OPENAI_BASE_URL") if row is None else row.base_url)
 
+    def is_elsewhere(self) -> bool:
+        """Tell whether another server than the vendor's own is asked, where models may have any name."""
+        return bool(self.base_url or (self.vendor is OPENAI and os.environ.get("OPENAI_BASE_URL")))
+
     def row(self) -> Row | None:
         """Return the vendor's row in the table; OpenAI itself has none."""
         return VENDORS.get(self.vendor.provider)

@@ -194,7 +194,7 @@ def failure_of(error: Exception, sdk: ModuleType, hide: Callable[[str], str]) ->
     return Failure(
         said=without_login(hide(str(message))),
         status=judged(error)[0],
-        code="context_length_exceeded" if "prompt is too long" in str(message) else code_of(error),
+        code=code_of(error),
         retry_after=getattr(getattr(error, "response", None), "headers", {}).get("retry-after"),
         timed_out=isinstance(error, sdk.APITimeoutError),
         unreached=unreached,

@@ -9,6 +9,11 @@ from dataclasses import dataclass
 
 from mem0.wire.failures import Vendor
 
+# What one request for embeddings may hold, where a vendor does not say otherwise: OpenAI's 2,048 texts and 300,000
+# tokens (https://platform.openai.com/docs/api-reference/embeddings), of which there are never more than bytes.
+MOST_TEXTS = 2048
+MOST_BYTES = 300_000
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -24,7 +29,8 @@ class Row:
         embedder: The model that embeds where none is named; empty where one must be.
         answers: Whether its LLMs are reached this way.
         embeds: Whether it embeds.
-        most_bytes: What the texts of one request for embeddings may come to; there are never more tokens than bytes.
+        most_texts: How many texts one request for embeddings may hold.
+        most_bytes: What they may come to; there are never more tokens than bytes.
     """
 
     provider: str
@@ -36,7 +42,8 @@ class Row:
     embedder: str = ""
     answers: bool = True
     embeds: bool = False
-    most_bytes: int = 300_000
+    most_texts: int = MOST_TEXTS
+    most_bytes: int = MOST_BYTES
 
     @property
     def vendor(self) -> Vendor:
@@ -57,6 +64,7 @@ _ROWS = (
         llm="mistral-small-latest",
         embedder="mistral-embed",
         embeds=True,
+        most_texts=512,
         most_bytes=16_000,
     ),
     # Together's LLMs come through its own SDK.
@@ -71,6 +79,17 @@ _ROWS = (
     ),
     Row("vllm", "vLLM", "http://localhost:8000/v1", "VLLM_API_KEY", asks_for_key=False, embeds=True),
     Row("lmstudio", "LM Studio", "http://localhost:1234/v1", "LMSTUDIO_API_KEY", asks_for_key=False, embeds=True),
+    Row(
+        "tei",
+        "Text Embeddings Inference",
+        "http://localhost:8080/v1",
+        "TEI_API_KEY",
+        asks_for_key=False,
+        embedder="tei",  # it serves one model, whatever that is called in a request
+        answers=False,
+        embeds=True,
+        most_texts=32,
+    ),
     Row("llamacpp", "llama.cpp", "http://localhost:8080/v1", "LLAMA_API_KEY", asks_for_key=False, embeds=True),
 )
 

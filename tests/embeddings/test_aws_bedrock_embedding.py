@@ -151,6 +151,21 @@ class TestRequests:
 
 
 @pytest.mark.parametrize(
+    ("model", "recorded"),
+    [
+        (COHERE_3, COHERE_3),
+        (COHERE_4, "cohere.embed-v4:0"),
+        ("arn:aws:bedrock:us-east-1::foundation-model/amazon.titan-embed-text-v2:0", TITAN_2),
+        ("arn:aws:bedrock:eu-central-1:1:inference-profile/eu.cohere.embed-v4:0", "cohere.embed-v4:0"),
+        (PROFILE_ARN, PROFILE_ARN),
+    ],
+)
+def test_a_model_is_recorded_without_the_way_to_it(server: BedrockServer, model: str, recorded: str) -> None:
+    with made(server, model=model, family="cohere-v4" if model == PROFILE_ARN else None) as embedder:
+        assert embedder.model == recorded
+
+
+@pytest.mark.parametrize(
     ("answer", "status", "retryable", "told"),
     [
         (

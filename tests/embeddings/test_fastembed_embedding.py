@@ -50,6 +50,19 @@ class TestContract(EmbedderContract):
         return made
 
 
+@pytest.mark.parametrize("given", ["option", "variable"])
+def test_a_cache_is_enough(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    repository = tmp_path / "models--qdrant--bge-small-en-v1.5-onnx-q"
+    (repository / "snapshots").mkdir(parents=True)
+    (repository / "snapshots" / "abc").symlink_to(folder)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("abc")
+    monkeypatch.setenv("FASTEMBED_CACHE_PATH", str(tmp_path if given == "variable" else tmp_path / "elsewhere"))
+    cache = {"cache_dir": str(tmp_path)} if given == "option" else {}
+    with EmbedderFactory.create("fastembed", {"local_files_only": True, **cache}) as embedder:
+        assert len(embedder.embed("The cat sleeps on the sofa.")) == embedder.dims == 384
+
+
 def test_it_agrees_with_the_bundled_embedder(config: dict[str, Any]) -> None:
     with FastEmbedEmbedding(config) as embedder, mem0.embeddings.onnx.OnnxEmbedding() as bundled:
         assert embedder.dims == 384

@@ -56,9 +56,18 @@ def test_threads_share_it(embedder: HuggingFaceEmbedding) -> None:
         assert [len(vector) for vector in threads.map(embedder.embed, texts)] == [384] * 32
 
 
-def test_long_texts_are_said_to_be_cut(embedder: HuggingFaceEmbedding) -> None:
-    assert not embedder.was_cut("A short one.")
-    assert embedder.was_cut("A long one. " * 200)
+def test_long_texts_are_said_to_be_cut(embedder: HuggingFaceEmbedding, caplog: pytest.LogCaptureFixture) -> None:
+    whole = "tea " * 254  # with the sign that begins a text and the one that ends it, 256 tokens
+    assert (embedder.was_cut("A short one."), embedder.was_cut(whole), embedder.was_cut(f"{whole}tea")) == (0, 0, 1)
+    assert embedder.embed(whole) != embedder.embed("tea " * 253)
+    assert embedder.embed(f"{whole}coffee") == pytest.approx(embedder.embed(f"{whole}milk"))
+    assert not caplog.records
+
+
+def test_a_folder_is_recorded_by_its_name(embedder: HuggingFaceEmbedding, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(FOLDER).parent)
+    with HuggingFaceEmbedding("model", device="cpu") as same:
+        assert embedder.model == same.model == "model"
 
 
 def test_shortened_vectors_and_sizes_that_cannot_be() -> None:
@@ -75,11 +84,15 @@ def test_mistakes_are_told() -> None:
         HuggingFaceEmbedding("nobody/has-this-model")
     for config, told in (
         ({"modell": "x"}, "did you mean 'model'"),
-        ({"huggingface_base_url": "http://x"}, "use the embedder 'openai'"),
         ({"model": "a", "model_name": "b"}, "mean the same and differ"),
     ):
         with pytest.raises(ConfigError, match=told):
             EmbedderFactory.create("huggingface", config)
+
+
+def test_a_server_has_an_embedder_of_its_own() -> None:
+    with pytest.raises(ConfigError, match="use the embedder 'tei'"):
+        HuggingFaceEmbedding({"huggingface_base_url": "http://x"})
 
 
 def test_the_class_is_looked_up_where_users_patch_it() -> None:
@@ -89,6 +102,8 @@ def test_the_class_is_looked_up_where_users_patch_it() -> None:
         patched.return_value.encode.return_value = np.ones((1, 3), dtype=np.float32)
         assert HuggingFaceEmbedding().embed("tea") == [1.0, 1.0, 1.0]
         patched.assert_called_once_with("multi-qa-MiniLM-L6-cos-v1")
+        assert HuggingFaceEmbedding("sentence-transformers/all-MiniLM-L6-v2").model == "all-MiniLM-L6-v2"
+        patched.assert_called_with("sentence-transformers/all-MiniLM-L6-v2")
 
 
 def test_in_a_memory(tmp_path: Path) -> None:

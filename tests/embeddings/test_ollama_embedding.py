@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from loopback import Answer
 from ollama_server import OllamaServer, error
 
-from mem0 import ConfigError, EmbeddingError, Memory
+from mem0 import ConfigError, EmbedderMismatchError, EmbeddingError, Memory
 from mem0.embeddings.ollama import OllamaEmbedding
 from mem0.exceptions import ClosedError
 from mem0.testing import EmbedderContract
@@ -77,6 +78,15 @@ def test_batches(server: OllamaServer, embed: Any) -> None:
     }
 
 
+def test_long_texts_are_left_to_the_server_unless_a_limit_is_given(server: OllamaServer) -> None:
+    text = "我的猫叫小雨" * 1000
+    with made(server) as whole, made(server, max_input_bytes=10) as cut:
+        assert (whole.was_cut(text), cut.was_cut(text), cut.was_cut("tea")) == (False, True, False)
+        whole.embed(text)
+        cut.embed(text)
+    assert [request.body["input"] for request in server.requests] == [[text], ["我的猫"]]
+
+
 @pytest.mark.parametrize(
     ("options", "before", "after"),
     [
@@ -96,6 +106,7 @@ def test_dims(server: OllamaServer, options: dict[str, Any], before: int | None,
     ("answer", "status", "retryable", "told"),
     [
         (error(404, "model not found"), 404, False, "run `ollama pull nomic-embed-text`"),
+        (error(400, "the input length exceeds the context length"), 400, False, "too long.*lower max_input_bytes"),
         (error(500, "oops"), 500, True, "the server failed"),
         (Answer(cut=True), None, True, "no connection"),
         (Answer(body={"embeddings": [[1.0]]}), None, False, "1 vectors for 2 text"),
@@ -131,6 +142,18 @@ def test_the_published_ways_to_make_one(server: OllamaServer) -> None:
         made(server, embeding_dims=3)
     with pytest.raises(ClosedError):
         embedder.embed("tea")
+
+
+def test_the_latest_of_a_model_is_the_one_without_a_tag(server: OllamaServer, tmp_path: Path) -> None:
+    server.models |= {"nomic-embed-text:latest", "nomic-embed-text:v1.5"}
+    for model in ("nomic-embed-text", "nomic-embed-text:latest"):
+        config = {"ollama_base_url": server.url, "model": model}
+        with Memory({"path": tmp_path / "m.db", "embedder": {"provider": "ollama", "config": config}}) as m:
+            m.add(f"likes {model}", user_id="alice")
+    assert server.requests[-1].body["model"] == "nomic-embed-text:latest"
+    config["model"] = "nomic-embed-text:v1.5"
+    with pytest.raises(EmbedderMismatchError):
+        Memory({"path": tmp_path / "m.db", "embedder": {"provider": "ollama", "config": config}})
 
 
 def test_in_a_memory(server: OllamaServer) -> None:

@@ -10,7 +10,7 @@ import pytest
 from loopback import Answer
 from openai_server import KEY, OpenAIServer, error
 
-from mem0 import ConfigError, EmbeddingError
+from mem0 import ConfigError, EmbeddingError, Memory
 from mem0.embeddings.openai import OpenAIEmbedding
 from mem0.testing import EmbedderContract
 from mem0.utils.factory import EmbedderFactory
@@ -95,7 +95,29 @@ def test_keys_and_models(row: Row, server: OpenAIServer, monkeypatch: pytest.Mon
         made(row, server, embeding_dims=3)
 
 
-def test_requests_keep_to_what_a_vendor_takes(server: OpenAIServer) -> None:
-    with made(VENDORS["mistral"], server) as embedder:
-        embedder.embed_batch(["x" * 7_000] * 5)
-    assert [len(request.body["input"]) for request in server.requests] == [2, 2, 1]
+@pytest.mark.parametrize(
+    ("vendor", "texts", "sizes"),
+    [
+        ("mistral", ["x" * 7_000] * 5, [2, 2, 1]),
+        ("mistral", ["x"] * 600, [512, 88]),
+        ("tei", ["x"] * 70, [32, 32, 6]),
+    ],
+)
+def test_requests_keep_to_what_a_vendor_takes(
+    server: OpenAIServer, vendor: str, texts: list[str], sizes: list[int]
+) -> None:
+    with made(VENDORS[vendor], server) as embedder:
+        embedder.embed_batch(texts)
+    assert [len(request.body["input"]) for request in server.requests] == sizes
+
+
+def test_the_published_way_to_a_server_of_text_embeddings_inference(server: OpenAIServer) -> None:
+    config = {"huggingface_base_url": server.url, "api_key": KEY}
+    with EmbedderFactory.create("huggingface", config) as embedder:
+        assert len(embedder.embed("tea")) == 1024
+    with Memory({"path": ":memory:", "embedder": {"provider": "huggingface", "config": config}}) as m:
+        m.add("likes tea", user_id="alice")
+        assert m.search("tea", user_id="alice")[0]["memory"] == "likes tea"
+    assert {request.body["model"] for request in server.requests} == {"tei"}
+    with pytest.raises(ConfigError, match="embedder 'tei' .*mean the same and differ"):
+        EmbedderFactory.create("huggingface", {**config, "base_url": "http://elsewhere.invalid"})

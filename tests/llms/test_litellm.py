@@ -17,6 +17,7 @@ from openai_server import KEY, OpenAIServer, error
 
 from mem0 import AsyncMemory, ConfigError, EmbeddingError, LLMError, Memory
 from mem0.embeddings.litellm import LiteLLMEmbedding
+from mem0.embeddings.openai import OpenAIEmbedding
 from mem0.exceptions import ClosedError
 from mem0.llms.base import ask
 from mem0.llms.litellm import LiteLLM
@@ -182,6 +183,10 @@ def test_embedding(server: OpenAIServer) -> None:
         assert vectors == asyncio.run(made.aembed_batch(["tea", "coffee", "0123456789abc"]))
         assert made.was_cut("0123456789abc")
         assert made.dims == 1536
+    with LiteLLMEmbedding(api_key=KEY) as made:
+        assert made.dims == 1536
+    with embedder(server) as made:
+        assert made.dims is None  # whose model it is that has this name, is not known
     assert [request.body["input"] for request in server.requests[:2]] == [["tea", "coffee"], ["0123456789"]]
     with embedder(server, embedding_dims=64) as made:
         assert len(made.embed("tea")) == 64
@@ -191,6 +196,38 @@ def test_embedding(server: OpenAIServer) -> None:
         server.answers = [error(401, "no")]
         with pytest.raises(EmbeddingError, match="key was refused"):
             made.embed("tea")
+
+
+def test_batches_keep_to_the_limits_of_the_models_vendor(server: OpenAIServer) -> None:
+    server.models.add("mistral-embed")
+    with embedder(server, model="mistral/mistral-embed") as made:
+        made.embed_batch(["x" * 7_000] * 5)
+    with embedder(server) as made:
+        made.embed_batch(["x" * 7_000] * 50)
+    assert [len(request.body["input"]) for request in server.requests] == [2, 2, 1, 42, 8]
+
+
+def test_a_model_is_recorded_without_the_way_to_it(server: OpenAIServer) -> None:
+    for model, recorded in (
+        ("openai/text-embedding-3-small", "text-embedding-3-small"),
+        ("together_ai/intfloat/multilingual-e5-large-instruct", "intfloat/multilingual-e5-large-instruct"),
+        ("BAAI/bge-m3", "BAAI/bge-m3"),
+    ):
+        with embedder(server, model=model) as made:
+            assert made.model == recorded
+            assert model in repr(made)
+    path = {"path": ":memory:"}
+    with Memory(path, embedder=embedder(server, model="openai/text-embedding-3-small")) as m:
+        m.add("likes tea", user_id="alice")
+        m.embedding_model = OpenAIEmbedding(api_key=KEY, base_url=server.url)
+        assert m.search("tea", user_id="alice")[0]["memory"] == "likes tea"
+    assert server.requests[0].body["model"] == "text-embedding-3-small"
+
+
+def test_the_embedders_module_is_patched_where_users_patch_it() -> None:
+    with mock.patch("mem0.embeddings.litellm.litellm") as patched:
+        patched.embedding.return_value = mock.Mock(data=[{"embedding": [0.5, 0.25]}])
+        assert LiteLLMEmbedding().embed("tea") == [0.5, 0.25]
 
 
 def test_options(server: OpenAIServer) -> None:
