@@ -188,4 +188,6 @@ def judged(error: BaseException) -> tuple[int | None, bool]:
 
 def retryable_status(status: int | None) -> bool:
     """Tell whether a request that was answered with this HTTP status may succeed when it is sent again."""
+    if status in (501, 505):  # what the server says it cannot do, now or later
+        return False
     return status is not None and (status in (408, 409, 425, 429) or status >= 500)

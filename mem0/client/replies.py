@@ -279,10 +279,10 @@ def _remedy(reply: Reply, secret: str) -> str:
     if status < 400:
         there = _header(reply, "location").replace(secret, "***")[:_CUT]
         return f"the host redirects to {there!r}: give the address it leads to as host"
-    if status >= 500:
-        return "the service failed: try again later"
     if retryable_status(status):
-        return "the service could not do it just now: try again later"
+        return f"the service {'failed' if status >= 500 else 'could not do it just now'}: try again later"
+    if status >= 500:
+        return "the service does not do this: check host and api_version"
     return "the request was refused: check the arguments"
 
 

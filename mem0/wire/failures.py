@@ -134,6 +134,8 @@ class Failure:
             option, what = ("max_input_bytes", "a text") if embeds else ("max_llm_chars", "the prompt")
             remedy = f"lower {option}, or use a model with a larger window"
             return f"{status}, {what} is too long for this model{_in_brackets(said)}: {remedy}"
+        if status == 501:
+            return f"501, the server does not do this: check how it was started, and base_url{_in_brackets(said)}"
         if status is not None and status >= 500:
             return f"{status}, the server failed: try again later{_in_brackets(said)}"
         if status is not None:

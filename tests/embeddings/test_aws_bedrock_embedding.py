@@ -222,7 +222,7 @@ def test_a_failure_among_many_returns_nothing(server: BedrockServer) -> None:
     [
         error(429, "ThrottlingException", "slow down"),
         error(408, "ModelTimeoutException", "slow"),
-        Answer(501, "<html>not here</html>"),
+        Answer(502, "<html>not here</html>"),
         Answer(cut=True),
         Answer(body={"embedding": [0.1] * 1024}, cut="body"),
     ],

@@ -301,7 +301,7 @@ class TestRetries:
     @pytest.mark.parametrize(
         "answer",
         [
-            *(error(status, "oops") for status in (408, 409, 429, 500, 501, 529)),
+            *(error(status, "oops") for status in (408, 409, 429, 500, 502, 529)),
             Answer(cut=True),
             Answer(body={"content": []}, cut="body"),
         ],

@@ -391,7 +391,7 @@ class TestTheLine:
     @pytest.mark.parametrize(
         "answer",
         [
-            *(error(status, "Oops", "oops") for status in (408, 409, 429, 500, 501, 529)),
+            *(error(status, "Oops", "oops") for status in (408, 409, 429, 500, 502, 529)),
             error(424, "ModelErrorException", "oops"),
             Answer(503, "<html>busy</html>"),
             Answer(cut=True),

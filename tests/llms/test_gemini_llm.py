@@ -266,7 +266,7 @@ def test_retries_are_bounded(server: GeminiServer, generate: Generate) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        *(error(status, "oops") for status in (408, 409, 429, 500, 501, 529)),
+        *(error(status, "oops") for status in (408, 409, 429, 500, 502, 529)),
         Answer(502, "<html>bad gateway</html>"),
         Answer(cut=True),
         Answer(body={"candidates": []}, cut="body"),

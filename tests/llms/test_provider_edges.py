@@ -111,6 +111,11 @@ def test_what_a_server_says_of_its_failure(
             with pytest.raises(LLMError, match=told) as caught:
                 llm.generate_response(HELLO)
             assert caught.value.retryable
+        # In llama.cpp's words, of a server that was started for something else.
+        server.answers = [Answer(501, {"error": {"message": "This server does not support chat"}})]
+        with pytest.raises(LLMError, match=r"501, the server does not do this.*does not support chat") as caught:
+            llm.generate_response(HELLO)
+        assert not caught.value.retryable
 
 
 @pytest.mark.parametrize(
