@@ -227,9 +227,10 @@ class Qdrant(VectorStoreBase):
 
     def delete_where(self, name: str, filters: Mapping[str, Any]) -> int:
         def calls() -> Calls[int]:
-            if (yield from self._layout(name)) is None:
+            layout = yield from self._layout(name)
+            if layout is None:
                 return 0
-            found = yield from scrolled(name, pushed(parse_filters(filters)), filters)
+            found = yield from scrolled(name, pushed(parse_filters(filters), layout.filterable), filters)
             pages = _pages([row.id for row in found], _PAGE)
             yield from self._operate(name, [_deleting(page) for page in pages])
             return len(found)
@@ -274,7 +275,8 @@ class Qdrant(VectorStoreBase):
             if layout is None:
                 return []
             vector = checked_vector(query, layout.size, "the query")
-            return (yield from nearest(name, layout, vector, limit, pushed(condition), condition))
+            push = pushed(condition, layout.filterable)
+            return (yield from nearest(name, layout, vector, limit, push, condition))
 
         return self._run(name, calls)
 
@@ -322,10 +324,14 @@ class Qdrant(VectorStoreBase):
             return scope is not None and scope.covers(row.payload)
 
         def calls() -> Calls[Rows]:
-            if (yield from self._layout(name)) is None:
+            layout = yield from self._layout(name)
+            if layout is None:
                 return []
-            holding = models.FieldCondition(key="_mem0.fingerprint", match=models.MatchAny(any=[*fingerprints]))
-            found = yield from scrolled(name, Pushed(models.Filter(must=[holding]), says_all=False))
+            holding = models.FieldCondition(key=layouts.FINGERPRINT, match=models.MatchAny(any=[*fingerprints]))
+            # Where it is not indexed yet, as in a collection of others, a strict server lets nobody ask for it.
+            can_ask = layout.filterable.by(layouts.FINGERPRINT, "keyword")
+            push = Pushed(models.Filter(must=[holding]) if can_ask else None, says_all=False)
+            found = yield from scrolled(name, push)
             return [row for row in found if held(row)]
 
         return self._run(name, calls)
@@ -390,8 +396,7 @@ class Qdrant(VectorStoreBase):
         if layout is None:
             raise StorageError(f"Qdrant at {self._line.where} has no collection {name!r}; create_col() makes it")
         if layout.unindexed and not self._line.is_local:
-            yield from layouts.indexed(name, layout.unindexed)
-            layout = layout._replace(unindexed=())
+            layout = yield from layouts.indexed(name, layout)
             self._layouts[name] = (time.monotonic(), layout)
         return layout
 
@@ -447,17 +452,20 @@ class Qdrant(VectorStoreBase):
         self, name: str, filters: Mapping[str, Any] | None, limit: int | None, offset: int, alive_at: float | None
     ) -> Calls[tuple[Rows, int]]:
         condition = parse_filters(filters)
-        if (yield from self._layout(name)) is None:
+        layout = yield from self._layout(name)
+        if layout is None:
             return [], 0
-        found = yield from scrolled(name, pushed(condition), filters, alive_at)
+        found = yield from scrolled(name, pushed(condition, layout.filterable), filters, alive_at)
         # Ids of memories are in order of insertion, as far as a clock can tell.
         found.sort(key=lambda row: (said_at(row.payload), row.id), reverse=True)
         return found[offset:] if limit is None else found[offset : offset + limit], len(found)
 
     def _counted(self, name: str, filters: Mapping[str, Any] | None, alive_at: float | None) -> Calls[int]:
-        push = pushed(parse_filters(filters))
-        if (yield from self._layout(name)) is None:
+        condition = parse_filters(filters)
+        layout = yield from self._layout(name)
+        if layout is None:
             return 0
+        push = pushed(condition, layout.filterable)
         if push.says_all and alive_at is None:
             counted = yield Call("count", {"collection_name": name, "count_filter": push.filter, "exact": True})
             return int(counted.count)

@@ -108,7 +108,8 @@ def candidates(name: str, layout: Layout, query: Query) -> Calls[Candidates]:
         if len(rows) >= query.limit or len(points) < wanted:
             break
         wanted *= _WIDER
-    line = (yield from read_line(name, query.scope)) if any(map(is_turn, rows.values())) else Line({})
+    has_turns = any(is_turn(row.payload) for row in rows.values())
+    line = (yield from read_line(name, layout, query.scope)) if has_turns else Line({})
     if line is None:
         skipped |= dict.fromkeys(NEIGHBOURING, TOO_MANY)
         line = Line({})
@@ -202,7 +203,7 @@ class _Asked(NamedTuple):
         words = question(query.text) if layout.has_keyword else Question((), 0)
         words = words._replace(words=words.words[:_MOST_WORDS])
         vector = None if query.vector is None else checked_vector(query.vector, layout.size, "the query").tolist()
-        return cls(name, layout, pushed(parse_filters(filters)), vector, words)
+        return cls(name, layout, pushed(parse_filters(filters), layout.filterable), vector, words)
 
     def requests(self, limit: int, ids: list[str] | None, *, with_payload: bool) -> dict[str, models.QueryRequest]:
         """Return a request for each leg, by its name; with ids, about these points only."""

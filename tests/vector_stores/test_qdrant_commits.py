@@ -169,7 +169,8 @@ def test_indexes_that_failed_are_made_with_the_next_write(
     with pytest.raises(StorageError):
         m.add("likes tea", user_id="alice")
     m.add("likes tea", user_id="alice")
-    assert {key for _, key in server.indexes} == {"user_id", "agent_id", "run_id", "_mem0.fingerprint"}
+    wanted = {"user_id", "agent_id", "run_id", "_mem0.fingerprint", "_mem0.turn"}
+    assert {key for _, key in server.indexes} == wanted
 
 
 def test_many_are_deleted_with_few_requests(open_memory: Callable[..., Memory], server: FailingServer) -> None:
