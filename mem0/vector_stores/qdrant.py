@@ -25,7 +25,7 @@ from mem0.vector_stores import qdrant_layout as layouts
 from mem0.vector_stores.base import Candidates, Query, Rows, VectorStoreBase, checked_vector
 from mem0.vector_stores.qdrant_filters import Pushed, pushed
 from mem0.vector_stores.qdrant_layout import Layout
-from mem0.vector_stores.qdrant_search import candidates, native, nearest, scrolled
+from mem0.vector_stores.qdrant_search import PAGE, candidates, native, nearest, scrolled
 from mem0.wire.qdrant import Call, Calls, QdrantConnection, QdrantLine
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ Answer = TypeVar("Answer")
 
 # Points, or operations, in one request.
 _PAGE = 256
+
+# More points than the engine inside a process can hold.
+_ALL = 2**31
 
 # Seconds for which it is believed that a collection is built as it was found: others may build it anew.
 _LAYOUT_HOLDS = 30.0
@@ -148,7 +151,7 @@ class Qdrant(VectorStoreBase):
                 yield from layouts.keyword_added(name)
                 self._layouts.pop(name, None)
             done = 0
-            for page in _pages((yield from scrolled(name, None)), _PAGE):
+            for page in _pages((yield from self._scrolled(name, None)), _PAGE):
                 vectors = [(row.id, keyword.document(row.payload)) for row in page]
                 points = [
                     models.PointVectors(id=id, vector={keyword.KEYWORD: vector}) for id, vector in vectors if vector
@@ -230,7 +233,7 @@ class Qdrant(VectorStoreBase):
             layout = yield from self._layout(name)
             if layout is None:
                 return 0
-            found = yield from scrolled(name, pushed(parse_filters(filters), layout.filterable), filters)
+            found = yield from self._scrolled(name, pushed(parse_filters(filters), layout.filterable), filters)
             pages = _pages([row.id for row in found], _PAGE)
             yield from self._operate(name, [_deleting(page) for page in pages])
             return len(found)
@@ -331,7 +334,7 @@ class Qdrant(VectorStoreBase):
             # Where it is not indexed yet, as in a collection of others, a strict server lets nobody ask for it.
             can_ask = layout.filterable.by(layouts.FINGERPRINT, "keyword")
             push = Pushed(models.Filter(must=[holding]) if can_ask else None, says_all=False)
-            found = yield from scrolled(name, push)
+            found = yield from self._scrolled(name, push)
             return [row for row in found if held(row)]
 
         return self._run(name, calls)
@@ -405,6 +408,17 @@ class Qdrant(VectorStoreBase):
             yield from layouts.created(name, embedder, on_disk=self.config.on_disk)
         return (yield from self._known(name))
 
+    def _scrolled(
+        self,
+        name: str,
+        push: Pushed | None,
+        filters: Mapping[str, Any] | None = None,
+        alive_at: float | None = None,
+    ) -> Calls[Rows]:
+        # The engine inside this process looks at every point for every page, and has no answer to carry anywhere.
+        page = _ALL if self._line.is_local else PAGE
+        return scrolled(name, push, filters, alive_at, page=page)
+
     def _operate(self, name: str, operations: Sequence[Any]) -> Calls[None]:
         """Carry out operations in order, many in one request."""
         for page in _pages(operations, _PAGE):
@@ -455,7 +469,7 @@ class Qdrant(VectorStoreBase):
         layout = yield from self._layout(name)
         if layout is None:
             return [], 0
-        found = yield from scrolled(name, pushed(condition, layout.filterable), filters, alive_at)
+        found = yield from self._scrolled(name, pushed(condition, layout.filterable), filters, alive_at)
         # Ids of memories are in order of insertion, as far as a clock can tell.
         found.sort(key=lambda row: (said_at(row.payload), row.id), reverse=True)
         return found[offset:] if limit is None else found[offset : offset + limit], len(found)
@@ -469,7 +483,7 @@ class Qdrant(VectorStoreBase):
         if push.says_all and alive_at is None:
             counted = yield Call("count", {"collection_name": name, "count_filter": push.filter, "exact": True})
             return int(counted.count)
-        return len((yield from scrolled(name, push, filters, alive_at)))
+        return len((yield from self._scrolled(name, push, filters, alive_at)))
 
 
 def _sparse(layout: Layout, payload: Mapping[str, Any]) -> dict[str, Any]:

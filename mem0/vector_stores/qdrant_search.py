@@ -31,8 +31,8 @@ from mem0.vector_stores.qdrant_layout import Layout
 from mem0.vector_stores.qdrant_neighbours import TOO_MANY, Line, is_turn, read_line
 from mem0.wire.qdrant import Call, Calls
 
-# Points in one answer.
-_PAGE = 1024
+#: Points in one answer of a server.
+PAGE = 1024
 
 # A question's words beyond these are left out of the keyword leg; each costs a look at one point.
 _MOST_WORDS = 48
@@ -42,7 +42,12 @@ _WIDER = 4
 
 
 def scrolled(
-    name: str, push: Pushed | None, filters: Mapping[str, Any] | None = None, alive_at: float | None = None
+    name: str,
+    push: Pushed | None,
+    filters: Mapping[str, Any] | None = None,
+    alive_at: float | None = None,
+    *,
+    page: int = PAGE,
 ) -> Calls[Rows]:
     """Read all rows that match, without their vectors.
 
@@ -51,6 +56,7 @@ def scrolled(
         push: What Qdrant leaves out by itself.
         filters: The condition, looked at here.
         alive_at: Unix seconds: rows expired by then are left out; ``None`` keeps them.
+        page: How many points to ask for at once.
     """
     accepts = Query(Scope(), "", None, 0, filters, alive_at).accepts
     found: Rows = []
@@ -59,7 +65,7 @@ def scrolled(
         arguments = {
             "collection_name": name,
             "scroll_filter": push.filter if push else None,
-            "limit": _PAGE,
+            "limit": page,
             "offset": offset,
             "with_payload": True,
             "with_vectors": False,
