@@ -312,4 +312,4 @@ def _told(model: type[BaseModel], problem: Mapping[str, Any], where: str) -> str
         return f"{field} is missing"
     value = problem.get("input")
     shown = f"={value!r}" if isinstance(value, (int, float, bool, type(None))) else f" (a {type(value).__name__})"
-    return f"{field}{shown}: {problem['msg']}"
+    return f"{field}{shown}: {problem['msg'].removeprefix('Value error, ')}"

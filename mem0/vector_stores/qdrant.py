@@ -81,7 +81,7 @@ class Qdrant(VectorStoreBase):
 
     @property
     def awaits(self) -> bool:
-        return not self._line.is_local
+        return self._line.awaits
 
     # -- collections --------------------------------------------------------------------------------
 

@@ -100,6 +100,13 @@ def test_without_a_place_it_is_a_folder_below_mem0_dir(tmp_path: Path, monkeypat
     assert (tmp_path / "home" / "qdrant").stat().st_mode & 0o777 == 0o700
 
 
+def test_a_folder_may_be_a_path_and_lie_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with Qdrant(path="~/q") as one, Qdrant(path=tmp_path / "q") as other:
+        one.create_col("c", 2)
+        assert other.list_cols() == ["c"]
+
+
 def test_stores_of_one_process_share_a_folder(tmp_path: Path) -> None:
     one, other = Qdrant(path=str(tmp_path)), Qdrant(path=str(tmp_path / ".." / tmp_path.name))
     one.create_col("c", 2)

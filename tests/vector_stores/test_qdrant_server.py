@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from loopback import Answer
-from qdrant_client import QdrantClient, models
+from qdrant_client import AsyncQdrantClient, QdrantClient, models
 from qdrant_server import KEY, QdrantServer, error
 
 from mem0 import AsyncMemory, ConfigError, Memory, StorageError
@@ -228,6 +228,47 @@ def test_mistakes_are_told(server: QdrantServer) -> None:
     store.close()
     with pytest.raises(ClosedError):
         store.list_cols()
+
+
+@pytest.mark.parametrize("key", ["key-from-a-file\n", "sch\u00fcssel-123"])
+def test_a_key_that_cannot_be_sent_is_refused_and_not_told(key: str) -> None:
+    with pytest.raises(ConfigError, match=r"\['api_key'\].*: a key has no line breaks") as caught:
+        Qdrant(url="http://127.0.0.1:9", api_key=key)
+    assert key.strip() not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("options", [{"port": 6333}, {"api_key": KEY}, {"https": True, "prefix": "q"}])
+def test_options_of_a_server_do_not_end_up_at_a_folder(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="no server is named; give url or host too"):
+        Qdrant(**options)
+
+
+@pytest.mark.parametrize("client", ["http://127.0.0.1:6333", QdrantClient, AsyncQdrantClient(":memory:")])
+def test_what_is_no_client_is_refused(client: Any) -> None:
+    with pytest.raises(ConfigError, match="this is no QdrantClient"):
+        Qdrant(client=client)
+
+
+def test_a_client_of_another_kind_is_used_in_threads(server: QdrantServer) -> None:
+    class Recorded:
+        """What stands before a client, as a proxy or a test's double does."""
+
+        def __init__(self) -> None:
+            self.inner = QdrantClient(url=server.url, check_compatibility=False)
+
+        def __getattr__(self, name: str) -> Any:
+            if name in ("init_options", "_client"):
+                raise AttributeError(name)
+            return getattr(self.inner, name)
+
+    async def used() -> None:
+        store = {"provider": "qdrant", "config": {"client": Recorded()}}
+        config = {"path": ":memory:", "vector_store": store}
+        async with AsyncMemory(config, embedder=DeterministicEmbedding(8)) as m:
+            await m.add("likes tea", user_id="alice")
+            assert (await m.search("tea", user_id="alice"))[0]["memory"] == "likes tea"
+
+    asyncio.run(used())
 
 
 def test_a_collection_that_others_delete_and_make_anew(server: QdrantServer) -> None:
