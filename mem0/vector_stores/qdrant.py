@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import Field
@@ -35,6 +36,9 @@ Answer = TypeVar("Answer")
 
 # Points, or operations, in one request.
 _PAGE = 256
+
+# Bytes of JSON in one request; a server takes 32 MB, and older HTTP clients write signs beyond ASCII twice as long.
+_LARGEST = 10_000_000
 
 # More points than the engine inside a process can hold.
 _ALL = 2**31
@@ -180,8 +184,7 @@ class Qdrant(VectorStoreBase):
 
         def calls() -> Calls[None]:
             layout = yield from self._known(name)
-            points = [self._point(layout, *row) for row in rows]
-            yield from self._operate(name, [_upserting(page) for page in _pages(points, _PAGE)])
+            yield from self._operate(name, [self._point(layout, *row) for row in rows])
 
         self._run(name, calls)
 
@@ -254,7 +257,7 @@ class Qdrant(VectorStoreBase):
                 elif change.event == "UPDATE":
                     operations += self._updating(layout, change.id, change.vector, change.payload)
                 else:
-                    operations.append(_upserting([self._point(layout, change.id, change.vector, change.payload)]))
+                    operations.append(self._point(layout, change.id, change.vector, change.payload))
             yield from self._operate(name, operations)
 
         self._run(name, calls)
@@ -420,9 +423,9 @@ class Qdrant(VectorStoreBase):
         return scrolled(name, push, filters, alive_at, page=page)
 
     def _operate(self, name: str, operations: Sequence[Any]) -> Calls[None]:
-        """Carry out operations in order, many in one request."""
-        for page in _pages(operations, _PAGE):
-            arguments = {"collection_name": name, "update_operations": page, "wait": True}
+        """Carry out operations in order, many in one request; a point is one that puts it in."""
+        for batch in _batches(operations):
+            arguments = {"collection_name": name, "update_operations": _joined(batch), "wait": True}
             yield Call("batch_update_points", arguments)
 
     def _point(self, layout: Layout, id: str, vector: Any, payload: Mapping[str, Any]) -> Any:
@@ -493,12 +496,32 @@ def _sparse(layout: Layout, payload: Mapping[str, Any]) -> dict[str, Any]:
     return {keyword.KEYWORD: keyword.document(payload) or models.SparseVector(indices=[], values=[])}
 
 
-def _upserting(points: Sequence[Any]) -> Any:
-    return models.UpsertOperation(upsert=models.PointsList(points=[*points]))
-
-
 def _deleting(ids: Sequence[str]) -> Any:
     return models.DeleteOperation(delete=models.PointIdsList(points=native(ids)))
+
+
+def _batches(operations: Sequence[Any]) -> Iterator[list[Any]]:
+    """Split operations into what goes into one request."""
+    batch: list[Any] = []
+    size = 0
+    for operation in operations:
+        more = len(operation.model_dump_json().encode())
+        if batch and (len(batch) == _PAGE or size + more > _LARGEST):
+            yield batch
+            batch, size = [], 0
+        batch.append(operation)
+        size += more
+    if batch:
+        yield batch
+
+
+def _joined(batch: Sequence[Any]) -> list[Any]:
+    """Make one operation of points that follow each other: a server writes down each operation by itself."""
+    joined: list[Any] = []
+    for are_points, group in groupby(batch, lambda one: isinstance(one, models.PointStruct)):
+        members = [*group]
+        joined += [models.UpsertOperation(upsert=models.PointsList(points=members))] if are_points else members
+    return joined
 
 
 def _retrieved(name: str, layout: Layout, ids: Sequence[str]) -> Calls[Rows]:

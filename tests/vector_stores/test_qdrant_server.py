@@ -271,6 +271,30 @@ def test_a_client_of_another_kind_is_used_in_threads(server: QdrantServer) -> No
     asyncio.run(used())
 
 
+def test_requests_stay_below_what_a_server_takes(server: QdrantServer) -> None:
+    with made(server) as store:
+        store.create_col("c", 8)
+        server.requests.clear()
+        payloads = [payload_of("小" * 1_000_000 + str(at)) for at in range(8)]
+        store.insert("c", [[1.0] * 8] * 8, payloads, [row_id(at) for at in range(8)])
+        few = server.requests[:]
+        server.requests.clear()
+        store.insert("c", [[1.0] * 8] * 600, [payload_of("x")] * 600, [row_id(at) for at in range(600)])
+        many = server.requests[:]
+        assert store.count("c") == 600
+    counts = [[len(one["upsert"]["points"]) for one in request.body["operations"]] for request in few + many]
+    assert counts == [[3], [3], [2], [256], [256], [88]]
+
+
+def test_what_is_added_together_is_one_operation(server: QdrantServer, tmp_path: Any) -> None:
+    store = {"provider": "qdrant", "config": {"url": server.url}}
+    config = {"path": str(tmp_path / "m.db"), "vector_store": store}
+    with Memory(config, embedder=DeterministicEmbedding(8)) as m:
+        m.add([f"fact number {at}" for at in range(40)], user_id="alice")
+    (operation,) = server.requests[-1].body["operations"]
+    assert len(operation["upsert"]["points"]) == 40
+
+
 def test_a_collection_that_others_delete_and_make_anew(server: QdrantServer) -> None:
     with filled(made(server)) as store, made(server) as other:
         other.delete_col("c")
