@@ -72,6 +72,11 @@ def found(name: str) -> Calls[Layout | None]:
             f"Qdrant collection {name!r} measures by {parameters.distance}, memories by cosine: choose another "
             "collection_name"
         )
+    if parameters.multivector_config is not None:
+        raise StorageError(
+            f"Qdrant collection {name!r} holds several vectors for each point, memories have one: choose another "
+            "collection_name"
+        )
     record = (getattr(config, "metadata", None) or {}).get(_RECORD) or {}
     sparse = {*(config.params.sparse_vectors or {})}
     others = tuple(sorted(sparse - {KEYWORD}))

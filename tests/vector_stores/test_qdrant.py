@@ -181,6 +181,14 @@ def test_the_embedder_is_recorded_and_named_again(tmp_path: Path, monkeypatch: p
     [
         (models.VectorParams(size=2, distance=models.Distance.DOT), "measures by Dot"),
         ({name: models.VectorParams(size=2, distance=models.Distance.COSINE) for name in "ab"}, "has the vectors"),
+        (
+            models.VectorParams(
+                size=2,
+                distance=models.Distance.COSINE,
+                multivector_config=models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM),
+            ),
+            "several vectors for each point",
+        ),
     ],
 )
 def test_collections_that_memories_cannot_be_kept_in(vectors: Any, told: str) -> None:

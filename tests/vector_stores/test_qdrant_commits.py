@@ -275,6 +275,22 @@ def test_notes_that_are_none_break_nothing() -> None:
     client.close()
 
 
+def test_rows_that_say_nothing_or_no_text_are_read_changed_and_deleted() -> None:
+    client = QdrantClient(":memory:")
+    store = {"provider": "qdrant", "config": {"client": client}}
+    with Memory({"path": ":memory:", "vector_store": store}, embedder=DeterministicEmbedding(8)) as m:
+        m.add("likes tea", user_id="alice")
+        for at, said in enumerate(({}, {"data": None}, {"data": ["a", "list"]})):
+            payload = {"user_id": "alice", "title": "of others", **said}
+            client.upsert("mem0", [models.PointStruct(id=at, vector=[1.0] * 8, payload=payload)])
+            assert m.get(str(at))["memory"] == ""  # type: ignore[index]
+        assert m.get_all(user_id="alice").total == len(m.search("tea", user_id="alice")) == 4
+        m.update("2", "likes cake")
+        assert m.history("2")[-1]["prev_value"] is None
+        assert m.delete_all(user_id="alice")["deleted"] == 4
+    client.close()
+
+
 def test_vectors_that_others_made_of_the_old_text_go_with_it() -> None:
     client = QdrantClient(":memory:")
     client.create_collection(
