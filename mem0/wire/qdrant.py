@@ -126,7 +126,8 @@ class QdrantConnection(BaseModel):
 
     def secrets(self) -> list[str | None]:
         """Return what must not be told."""
-        return [None if self.api_key is None else self.api_key.get_secret_value()]
+        of_client = getattr(self.client, "init_options", None) or {}
+        return [None if self.api_key is None else self.api_key.get_secret_value(), of_client.get("api_key")]
 
 
 class Call(NamedTuple):

@@ -168,6 +168,11 @@ def test_keys(server: QdrantServer) -> None:
             store.list_cols()
         assert "wrong-key" not in "".join(traceback.format_exception(caught.value))
         assert not caught.value.retryable
+    client = QdrantClient(url=server.url, api_key="wrong-key", check_compatibility=False)
+    with Qdrant(client=client) as store, pytest.raises(StoragePermissionError) as caught:
+        store.list_cols()
+    assert caught.value.__cause__ is None  # which has what the server repeated
+    client.close()
 
 
 @pytest.mark.parametrize(
