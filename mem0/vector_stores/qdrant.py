@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from pydantic import Field
 from qdrant_client import models
 
-from mem0.configs.base import data_folder, options_from
+from mem0.configs.base import OF_ANY_STORE, data_folder, options_from
 from mem0.exceptions import ConfigError, StorageError, ValidationError
 from mem0.filters import parse_filters
 from mem0.times import new_id, said_at
@@ -49,6 +49,8 @@ _LAYOUT_HOLDS = 30.0
 
 class QdrantConfig(QdrantConnection):
     """Options of :class:`Qdrant`."""
+
+    beside: ClassVar[tuple[str, ...]] = OF_ANY_STORE
 
     on_disk: bool = Field(default=False, description="Have a server keep the vectors of new collections on disk.")
 

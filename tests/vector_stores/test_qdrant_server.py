@@ -226,6 +226,11 @@ def test_mistakes_are_told(server: QdrantServer) -> None:
         Qdrant(url=server.url, host="x")
     with pytest.raises(ConfigError, match="did you mean 'api_key'"):
         made(server, api_keyy="x")
+    for provider in ("qdrant", "sqlite"):
+        with pytest.raises(ConfigError, match="did you mean 'collection_name'"):
+            Memory({"vector_store": {"provider": provider, "config": {"colection_name": "x"}}})
+    with pytest.raises(ConfigError, match="leave it out here"):
+        Qdrant(collection_name="x")
     with pytest.raises(ConfigError, match="make no address") as caught:
         Qdrant(url="http://me:hush@host:port")
     assert "hush" not in str(caught.value)
