@@ -27,8 +27,8 @@ _OLDER_NAMES = {"custom_fact_extraction_prompt": "custom_instructions", "custom_
 
 _LONGEST_INSTRUCTIONS = 20_000
 
-# What may also stand among a store's options, where published configurations have it.
-_OF_ANY_STORE = ("collection_name", "embedding_model_dims")
+#: What may also stand among a store's options in a memory's configuration, where published ones have it.
+OF_ANY_STORE = ("collection_name", "embedding_model_dims")
 _OF_THE_EMBEDDED_STORE = ("path", "busy_timeout", "cache_mb")
 
 
@@ -232,7 +232,7 @@ def _gathered(found: dict[str, Any]) -> dict[str, Any]:
         hint = f" (config has {remote[0]!r}: a server's store, such as 'qdrant', must be named)" if remote else ""
         raise ConfigError(f"config['vector_store']['provider'] is missing{hint}; name the store, such as 'sqlite'")
     options = dict(options)
-    for key in (*_OF_ANY_STORE, *(_OF_THE_EMBEDDED_STORE if store["provider"] == "sqlite" else ())):
+    for key in (*OF_ANY_STORE, *(_OF_THE_EMBEDDED_STORE if store["provider"] == "sqlite" else ())):
         value = options.pop(key, None)
         if value is None:
             continue
@@ -303,7 +303,10 @@ def _told(model: type[BaseModel], problem: Mapping[str, Any], where: str) -> str
     field = where + "".join(f"[{part!r}]" for part in location)
     if problem["type"] == "extra_forbidden":
         names = list(model.model_fields) if len(location) == 1 else list(ProviderConfig.model_fields)
-        near = difflib.get_close_matches(str(location[-1]), names, n=1, cutoff=0.5)
+        beside = getattr(model, "beside", ())
+        if location[-1] in beside:
+            return f"{field}: this is of a Memory's configuration; leave it out here, each call says it"
+        near = difflib.get_close_matches(str(location[-1]), [*names, *beside], n=1, cutoff=0.5)
         hint = getattr(model, "hints", {}).get(location[-1])
         if hint is not None:
             return f"{field}: {hint}"

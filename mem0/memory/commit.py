@@ -238,7 +238,7 @@ class Committer:
                 HistoryRow(
                     id=str(uuid.uuid4()),
                     memory_id=change.id,
-                    prev_value=previous.payload.get("data") if previous else None,
+                    prev_value=_text_of(previous.payload) if previous else None,
                     new_value=change.payload.get("data"),
                     event=change.event,
                     timestamp=timestamp,
@@ -399,6 +399,12 @@ class Committer:
             return 0 if kept else self.history.forget(self.ledger, memory_ids=[target])
         gone = [outcome.change.id for outcome in _succeeded(outcomes)]
         return self.history.forget(self.ledger, scope=target, memory_ids=gone, keep=kept)
+
+
+def _text_of(payload: Mapping[str, Any]) -> str | None:
+    """Return what a row says; one that another program keeps in the collection may hold anything there."""
+    text = payload.get("data")
+    return text if isinstance(text, str) else None
 
 
 def _beside_the_text(payload: Mapping[str, Any]) -> dict[str, Any]:

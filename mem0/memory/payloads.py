@@ -175,7 +175,7 @@ def public(record: Record) -> MemoryDict:
     metadata: dict[str, Any] = {}
     memory: dict[str, Any] = {
         "id": record.id,
-        "memory": payload.get("data", ""),
+        "memory": text if isinstance(text := payload.get("data"), str) else "",  # of other programs' rows too
         "hash": payload.get("hash"),
         "metadata": metadata,
         "created_at": payload.get("created_at"),

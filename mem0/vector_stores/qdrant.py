@@ -10,12 +10,13 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import Field
 from qdrant_client import models
 
-from mem0.configs.base import data_folder, options_from
+from mem0.configs.base import OF_ANY_STORE, data_folder, options_from
 from mem0.exceptions import ConfigError, StorageError, ValidationError
 from mem0.filters import parse_filters
 from mem0.times import new_id, said_at
@@ -25,7 +26,7 @@ from mem0.vector_stores import qdrant_layout as layouts
 from mem0.vector_stores.base import Candidates, Query, Rows, VectorStoreBase, checked_vector
 from mem0.vector_stores.qdrant_filters import Pushed, pushed
 from mem0.vector_stores.qdrant_layout import Layout
-from mem0.vector_stores.qdrant_search import candidates, native, nearest, scrolled
+from mem0.vector_stores.qdrant_search import PAGE, candidates, native, nearest, scrolled
 from mem0.wire.qdrant import Call, Calls, QdrantConnection, QdrantLine
 
 if TYPE_CHECKING:
@@ -36,12 +37,20 @@ Answer = TypeVar("Answer")
 # Points, or operations, in one request.
 _PAGE = 256
 
+# Bytes of JSON in one request; a server takes 32 MB, and older HTTP clients write signs beyond ASCII twice as long.
+_LARGEST = 10_000_000
+
+# More points than the engine inside a process can hold.
+_ALL = 2**31
+
 # Seconds for which it is believed that a collection is built as it was found: others may build it anew.
 _LAYOUT_HOLDS = 30.0
 
 
 class QdrantConfig(QdrantConnection):
     """Options of :class:`Qdrant`."""
+
+    beside: ClassVar[tuple[str, ...]] = OF_ANY_STORE
 
     on_disk: bool = Field(default=False, description="Have a server keep the vectors of new collections on disk.")
 
@@ -78,7 +87,7 @@ class Qdrant(VectorStoreBase):
 
     @property
     def awaits(self) -> bool:
-        return not self._line.is_local
+        return self._line.awaits
 
     # -- collections --------------------------------------------------------------------------------
 
@@ -148,7 +157,7 @@ class Qdrant(VectorStoreBase):
                 yield from layouts.keyword_added(name)
                 self._layouts.pop(name, None)
             done = 0
-            for page in _pages((yield from scrolled(name, None)), _PAGE):
+            for page in _pages((yield from self._scrolled(name, None)), _PAGE):
                 vectors = [(row.id, keyword.document(row.payload)) for row in page]
                 points = [
                     models.PointVectors(id=id, vector={keyword.KEYWORD: vector}) for id, vector in vectors if vector
@@ -177,8 +186,7 @@ class Qdrant(VectorStoreBase):
 
         def calls() -> Calls[None]:
             layout = yield from self._known(name)
-            points = [self._point(layout, *row) for row in rows]
-            yield from self._operate(name, [_upserting(page) for page in _pages(points, _PAGE)])
+            yield from self._operate(name, [self._point(layout, *row) for row in rows])
 
         self._run(name, calls)
 
@@ -227,9 +235,10 @@ class Qdrant(VectorStoreBase):
 
     def delete_where(self, name: str, filters: Mapping[str, Any]) -> int:
         def calls() -> Calls[int]:
-            if (yield from self._layout(name)) is None:
+            layout = yield from self._layout(name)
+            if layout is None:
                 return 0
-            found = yield from scrolled(name, pushed(parse_filters(filters)), filters)
+            found = yield from self._scrolled(name, pushed(parse_filters(filters), layout.filterable), filters)
             pages = _pages([row.id for row in found], _PAGE)
             yield from self._operate(name, [_deleting(page) for page in pages])
             return len(found)
@@ -250,7 +259,7 @@ class Qdrant(VectorStoreBase):
                 elif change.event == "UPDATE":
                     operations += self._updating(layout, change.id, change.vector, change.payload)
                 else:
-                    operations.append(_upserting([self._point(layout, change.id, change.vector, change.payload)]))
+                    operations.append(self._point(layout, change.id, change.vector, change.payload))
             yield from self._operate(name, operations)
 
         self._run(name, calls)
@@ -274,7 +283,8 @@ class Qdrant(VectorStoreBase):
             if layout is None:
                 return []
             vector = checked_vector(query, layout.size, "the query")
-            return (yield from nearest(name, layout, vector, limit, pushed(condition), condition))
+            push = pushed(condition, layout.filterable)
+            return (yield from nearest(name, layout, vector, limit, push, condition))
 
         return self._run(name, calls)
 
@@ -322,10 +332,14 @@ class Qdrant(VectorStoreBase):
             return scope is not None and scope.covers(row.payload)
 
         def calls() -> Calls[Rows]:
-            if (yield from self._layout(name)) is None:
+            layout = yield from self._layout(name)
+            if layout is None:
                 return []
-            holding = models.FieldCondition(key="_mem0.fingerprint", match=models.MatchAny(any=[*fingerprints]))
-            found = yield from scrolled(name, Pushed(models.Filter(must=[holding]), says_all=False))
+            holding = models.FieldCondition(key=layouts.FINGERPRINT, match=models.MatchAny(any=[*fingerprints]))
+            # Where it is not indexed yet, as in a collection of others, a strict server lets nobody ask for it.
+            can_ask = layout.filterable.by(layouts.FINGERPRINT, "keyword")
+            push = Pushed(models.Filter(must=[holding]) if can_ask else None, says_all=False)
+            found = yield from self._scrolled(name, push)
             return [row for row in found if held(row)]
 
         return self._run(name, calls)
@@ -390,8 +404,7 @@ class Qdrant(VectorStoreBase):
         if layout is None:
             raise StorageError(f"Qdrant at {self._line.where} has no collection {name!r}; create_col() makes it")
         if layout.unindexed and not self._line.is_local:
-            yield from layouts.indexed(name, layout.unindexed)
-            layout = layout._replace(unindexed=())
+            layout = yield from layouts.indexed(name, layout)
             self._layouts[name] = (time.monotonic(), layout)
         return layout
 
@@ -400,10 +413,21 @@ class Qdrant(VectorStoreBase):
             yield from layouts.created(name, embedder, on_disk=self.config.on_disk)
         return (yield from self._known(name))
 
+    def _scrolled(
+        self,
+        name: str,
+        push: Pushed | None,
+        filters: Mapping[str, Any] | None = None,
+        alive_at: float | None = None,
+    ) -> Calls[Rows]:
+        # The engine inside this process looks at every point for every page, and has no answer to carry anywhere.
+        page = _ALL if self._line.is_local else PAGE
+        return scrolled(name, push, filters, alive_at, page=page)
+
     def _operate(self, name: str, operations: Sequence[Any]) -> Calls[None]:
-        """Carry out operations in order, many in one request."""
-        for page in _pages(operations, _PAGE):
-            arguments = {"collection_name": name, "update_operations": page, "wait": True}
+        """Carry out operations in order, many in one request; a point is one that puts it in."""
+        for batch in _batches(operations):
+            arguments = {"collection_name": name, "update_operations": _joined(batch), "wait": True}
             yield Call("batch_update_points", arguments)
 
     def _point(self, layout: Layout, id: str, vector: Any, payload: Mapping[str, Any]) -> Any:
@@ -447,21 +471,24 @@ class Qdrant(VectorStoreBase):
         self, name: str, filters: Mapping[str, Any] | None, limit: int | None, offset: int, alive_at: float | None
     ) -> Calls[tuple[Rows, int]]:
         condition = parse_filters(filters)
-        if (yield from self._layout(name)) is None:
+        layout = yield from self._layout(name)
+        if layout is None:
             return [], 0
-        found = yield from scrolled(name, pushed(condition), filters, alive_at)
+        found = yield from self._scrolled(name, pushed(condition, layout.filterable), filters, alive_at)
         # Ids of memories are in order of insertion, as far as a clock can tell.
         found.sort(key=lambda row: (said_at(row.payload), row.id), reverse=True)
         return found[offset:] if limit is None else found[offset : offset + limit], len(found)
 
     def _counted(self, name: str, filters: Mapping[str, Any] | None, alive_at: float | None) -> Calls[int]:
-        push = pushed(parse_filters(filters))
-        if (yield from self._layout(name)) is None:
+        condition = parse_filters(filters)
+        layout = yield from self._layout(name)
+        if layout is None:
             return 0
+        push = pushed(condition, layout.filterable)
         if push.says_all and alive_at is None:
             counted = yield Call("count", {"collection_name": name, "count_filter": push.filter, "exact": True})
             return int(counted.count)
-        return len((yield from scrolled(name, push, filters, alive_at)))
+        return len((yield from self._scrolled(name, push, filters, alive_at)))
 
 
 def _sparse(layout: Layout, payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -471,12 +498,32 @@ def _sparse(layout: Layout, payload: Mapping[str, Any]) -> dict[str, Any]:
     return {keyword.KEYWORD: keyword.document(payload) or models.SparseVector(indices=[], values=[])}
 
 
-def _upserting(points: Sequence[Any]) -> Any:
-    return models.UpsertOperation(upsert=models.PointsList(points=[*points]))
-
-
 def _deleting(ids: Sequence[str]) -> Any:
     return models.DeleteOperation(delete=models.PointIdsList(points=native(ids)))
+
+
+def _batches(operations: Sequence[Any]) -> Iterator[list[Any]]:
+    """Split operations into what goes into one request."""
+    batch: list[Any] = []
+    size = 0
+    for operation in operations:
+        more = len(operation.model_dump_json().encode())
+        if batch and (len(batch) == _PAGE or size + more > _LARGEST):
+            yield batch
+            batch, size = [], 0
+        batch.append(operation)
+        size += more
+    if batch:
+        yield batch
+
+
+def _joined(batch: Sequence[Any]) -> list[Any]:
+    """Make one operation of points that follow each other: a server writes down each operation by itself."""
+    joined: list[Any] = []
+    for are_points, group in groupby(batch, lambda one: isinstance(one, models.PointStruct)):
+        members = [*group]
+        joined += [models.UpsertOperation(upsert=models.PointsList(points=members))] if are_points else members
+    return joined
 
 
 def _retrieved(name: str, layout: Layout, ids: Sequence[str]) -> Calls[Rows]:

@@ -14,9 +14,10 @@ from qdrant_client import models
 
 from mem0.filters import parse_filters
 from mem0.times import said_at
-from mem0.types import SCOPE_KEYS, Record, Scope, own_notes
+from mem0.types import SCOPE_KEYS, Scope, own_notes
 from mem0.vector_stores.neighbours import Neighbours
 from mem0.vector_stores.qdrant_filters import pushed
+from mem0.vector_stores.qdrant_layout import TURN, Layout
 from mem0.wire.qdrant import Call, Calls
 
 # Turns whose order is read, in one request; to read more would cost more than the rest of a search.
@@ -73,18 +74,21 @@ class Line:
         return found
 
 
-def is_turn(row: Record) -> bool:
+def is_turn(payload: Mapping[str, Any]) -> bool:
     """Tell whether a memory is a turn of a conversation, and has neighbours."""
-    return bool(own_notes(row.payload).get("turn"))
+    return bool(own_notes(payload).get("turn"))
 
 
-def read_line(name: str, scope: Scope) -> Calls[Line | None]:
+def read_line(name: str, layout: Layout, scope: Scope) -> Calls[Line | None]:
     """Read the line of a scope; ``None`` where it is too long."""
-    narrowed = pushed(parse_filters(scope.ids() or None)).filter
-    turn = models.FieldCondition(key="_mem0.turn", match=models.MatchValue(value=True))
+    narrowed = pushed(parse_filters(scope.ids() or None), layout.filterable).filter
+    # The scope first: the engine inside a process takes conditions in order, and looks at fewer notes so.
+    conditions: list[Any] = [] if narrowed is None else [narrowed]
+    if layout.filterable.by(TURN, "bool"):
+        conditions.append(models.FieldCondition(key=TURN, match=models.MatchValue(value=True)))
     arguments = {
         "collection_name": name,
-        "scroll_filter": models.Filter(must=[turn, *([narrowed] if narrowed else [])]),
+        "scroll_filter": models.Filter(must=conditions) if conditions else None,
         "limit": _MOST + 1,
         "with_payload": list(_KEYS),
         "with_vectors": False,
@@ -92,5 +96,5 @@ def read_line(name: str, scope: Scope) -> Calls[Line | None]:
     points, _ = yield Call("scroll", arguments)
     if len(points) > _MOST:
         return None
-    turns = {str(point.id): dict(point.payload or {}) for point in points}
-    return Line({id: payload for id, payload in turns.items() if scope.covers(payload)})
+    payloads = {str(point.id): dict(point.payload or {}) for point in points}
+    return Line({id: payload for id, payload in payloads.items() if is_turn(payload) and scope.covers(payload)})

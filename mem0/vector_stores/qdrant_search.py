@@ -31,8 +31,8 @@ from mem0.vector_stores.qdrant_layout import Layout
 from mem0.vector_stores.qdrant_neighbours import TOO_MANY, Line, is_turn, read_line
 from mem0.wire.qdrant import Call, Calls
 
-# Points in one answer.
-_PAGE = 1024
+#: Points in one answer of a server.
+PAGE = 1024
 
 # A question's words beyond these are left out of the keyword leg; each costs a look at one point.
 _MOST_WORDS = 48
@@ -42,7 +42,12 @@ _WIDER = 4
 
 
 def scrolled(
-    name: str, push: Pushed | None, filters: Mapping[str, Any] | None = None, alive_at: float | None = None
+    name: str,
+    push: Pushed | None,
+    filters: Mapping[str, Any] | None = None,
+    alive_at: float | None = None,
+    *,
+    page: int = PAGE,
 ) -> Calls[Rows]:
     """Read all rows that match, without their vectors.
 
@@ -51,6 +56,7 @@ def scrolled(
         push: What Qdrant leaves out by itself.
         filters: The condition, looked at here.
         alive_at: Unix seconds: rows expired by then are left out; ``None`` keeps them.
+        page: How many points to ask for at once.
     """
     accepts = Query(Scope(), "", None, 0, filters, alive_at).accepts
     found: Rows = []
@@ -59,7 +65,7 @@ def scrolled(
         arguments = {
             "collection_name": name,
             "scroll_filter": push.filter if push else None,
-            "limit": _PAGE,
+            "limit": page,
             "offset": offset,
             "with_payload": True,
             "with_vectors": False,
@@ -108,7 +114,8 @@ def candidates(name: str, layout: Layout, query: Query) -> Calls[Candidates]:
         if len(rows) >= query.limit or len(points) < wanted:
             break
         wanted *= _WIDER
-    line = (yield from read_line(name, query.scope)) if any(map(is_turn, rows.values())) else Line({})
+    has_turns = any(is_turn(row.payload) for row in rows.values())
+    line = (yield from read_line(name, layout, query.scope)) if has_turns else Line({})
     if line is None:
         skipped |= dict.fromkeys(NEIGHBOURING, TOO_MANY)
         line = Line({})
@@ -202,7 +209,7 @@ class _Asked(NamedTuple):
         words = question(query.text) if layout.has_keyword else Question((), 0)
         words = words._replace(words=words.words[:_MOST_WORDS])
         vector = None if query.vector is None else checked_vector(query.vector, layout.size, "the query").tolist()
-        return cls(name, layout, pushed(parse_filters(filters)), vector, words)
+        return cls(name, layout, pushed(parse_filters(filters), layout.filterable), vector, words)
 
     def requests(self, limit: int, ids: list[str] | None, *, with_payload: bool) -> dict[str, models.QueryRequest]:
         """Return a request for each leg, by its name; with ids, about these points only."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from mem0 import text
-from mem0.configs.base import validated
+from mem0.configs.base import OF_ANY_STORE, validated
 from mem0.exceptions import ConfigError, ValidationError
 from mem0.storage import Database, migrate
 from mem0.types import Change, Damage, Embedder, Record, Scope
@@ -41,6 +41,8 @@ class SQLiteVectorStoreConfig(BaseModel):
     """Options of the embedded store."""
 
     model_config = ConfigDict(extra="forbid")
+
+    beside: ClassVar[tuple[str, ...]] = OF_ANY_STORE
 
     path: str = Field(default=":memory:", description='The file, or `":memory:"`.')
     busy_timeout: float = Field(default=10.0, gt=0, description="Seconds a writer waits for another writer.")

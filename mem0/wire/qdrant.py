@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from qdrant_client import AsyncQdrantClient, QdrantClient
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
@@ -33,6 +33,7 @@ from mem0.exceptions import (
     StorageUnavailableError,
     retryable_status,
 )
+from mem0.parts import is_coroutine_function
 from mem0.text import without_login
 from mem0.wire.connection import Secret
 from mem0.wire.failures import hidden
@@ -73,6 +74,7 @@ class QdrantConnection(BaseModel):
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True)
 
     places: ClassVar[tuple[str, ...]] = ("client", "url", "host", "path")
+    of_server: ClassVar[tuple[str, ...]] = ("port", "grpc_port", "prefer_grpc", "https", "prefix", "api_key")
 
     client: Any = Field(default=None, description="A `QdrantClient` of your own, which stays yours to close.")
     url: str | None = Field(
@@ -99,9 +101,33 @@ class QdrantConnection(BaseModel):
         default=2, ge=0, le=10, description="How often a request is sent again after 429, 5xx or a lost connection."
     )
 
+    @field_validator("path", mode="before")
+    @classmethod
+    def _text_of_path(cls, path: object) -> object:
+        return os.path.expanduser(path) if isinstance(path, (str, os.PathLike)) else path
+
+    @field_validator("client")
+    @classmethod
+    def _is_client(cls, client: Any) -> Any:
+        if client is None:
+            return None
+        asks = getattr(client, "get_collection", None)
+        if not callable(asks) or isinstance(client, type) or is_coroutine_function(asks):
+            raise ValueError("this is no QdrantClient; give one that blocks, AsyncMemory makes its own beside it")
+        return client
+
+    @field_validator("api_key")
+    @classmethod
+    def _is_sendable(cls, key: SecretStr | None) -> SecretStr | None:
+        text = key.get_secret_value() if key else ""
+        if not text.isascii() or not text.isprintable():
+            raise ValueError("a key has no line breaks and only ASCII characters; check how it was read")
+        return key
+
     def secrets(self) -> list[str | None]:
         """Return what must not be told."""
-        return [None if self.api_key is None else self.api_key.get_secret_value()]
+        of_client = getattr(self.client, "init_options", None) or {}
+        return [None if self.api_key is None else self.api_key.get_secret_value(), of_client.get("api_key")]
 
 
 class Call(NamedTuple):
@@ -216,9 +242,10 @@ class QdrantLine:
         client: The blocking client.
         where: What tells this Qdrant from another.
         is_local: Whether it is the engine inside this process.
+        awaits: Whether it can be awaited: a server behind the vendor's own client.
 
     Raises:
-        ConfigError: More than one place is named, or an address cannot be used.
+        ConfigError: More than one place is named, an address cannot be used, or a server's options come without one.
         StorageError: The folder cannot be opened.
     """
 
@@ -230,6 +257,9 @@ class QdrantLine:
         named = [place for place in options.places if getattr(options, place) is not None]
         if len(named) > 1:
             raise ConfigError(f"provider 'qdrant': {' and '.join(named)} name different places; give one")
+        of_server = [option for option in options.of_server if getattr(options, option)]
+        if of_server and not named:
+            raise ConfigError(f"provider 'qdrant': {' and '.join(of_server)}: no server is named; give url or host too")
         self._process = os.getpid()
         if options.client is not None:
             self.client = options.client
@@ -243,6 +273,7 @@ class QdrantLine:
             self.client, self._guard = folder.client, folder.lock
         self.where = _place_of(self.client)
         self.is_local = type(getattr(self.client, "_client", None)).__name__ == "QdrantLocal"
+        self.awaits = not self.is_local and hasattr(self.client, "init_options")
         if self.is_local and self._folder is None:
             with _folders_lock:  # two stores on one client are to share its lock
                 self._guard = _locks_of_clients.setdefault(self.client, threading.RLock())
@@ -354,7 +385,8 @@ class QdrantLine:
 
     def _made_for_asyncio(self) -> Any:
         if self._options.client is not None:
-            return AsyncQdrantClient(**self._options.client.init_options)
+            # The caller's own has looked at the server's version, which would keep the event loop waiting.
+            return AsyncQdrantClient(**{**self._options.client.init_options, "check_compatibility": False})
         return self._remote(AsyncQdrantClient)
 
     def _require_open(self) -> None:

@@ -25,12 +25,18 @@ def error(status: int, message: str) -> Answer:
     return Answer(status, {"status": {"error": message}, "time": 0.0})
 
 
+class _StrictModeError(Exception):
+    """A filter that the strict mode refuses."""
+
+
 class QdrantServer(LoopbackServer):
     """The server; ``with QdrantServer() as server``.
 
     Attributes:
         key: What requests must bring as ``api-key``; ``None`` where anybody may ask.
         indexes: The payload indexes that were made: collection and key.
+        types: Their types, by collection and key.
+        strict: Whether it filters by indexed keys only, as Qdrant's cloud does.
         has_vector_names: Whether it can give a collection another vector, as servers since 1.18 can.
     """
 
@@ -38,6 +44,8 @@ class QdrantServer(LoopbackServer):
         super().__init__()
         self.key: str | None = None
         self.indexes: list[tuple[str, str]] = []
+        self.types: dict[tuple[str, str], str] = {}
+        self.strict = False
         self.has_vector_names = True
         self._engine = QdrantClient(location=":memory:", force_disable_check_same_thread=True)
         self._one_at_a_time = threading.Lock()
@@ -59,6 +67,8 @@ class QdrantServer(LoopbackServer):
                     warnings.simplefilter("ignore")
                     try:
                         result = answer(self, *names, request.body)
+                    except _StrictModeError as problem:
+                        return error(400, f"Bad request: {problem}")
                     except ValueError as problem:
                         if "not found" in str(problem):
                             return error(404, f"Not found: {problem}")
@@ -78,7 +88,9 @@ class QdrantServer(LoopbackServer):
         )
 
     def _index(self, name: str, body: dict[str, Any]) -> Any:
-        self.indexes.append((name, wire.CreateFieldIndex.model_validate(body).field_name))
+        made = wire.CreateFieldIndex.model_validate(body)
+        self.indexes.append((name, made.field_name))
+        self.types[name, made.field_name] = str(getattr(made.field_schema, "type", made.field_schema).value)
         return models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
 
     def _add_vector(self, name: str, vector: str, body: dict[str, Any]) -> Any:
@@ -102,6 +114,7 @@ class QdrantServer(LoopbackServer):
 
     def _scroll(self, name: str, body: dict[str, Any]) -> Any:
         asked = wire.ScrollRequest.model_validate(body)
+        self._require_indexes(name, asked.filter)
         points, offset = self._engine.scroll(
             name,
             scroll_filter=asked.filter,
@@ -114,10 +127,12 @@ class QdrantServer(LoopbackServer):
 
     def _count(self, name: str, body: dict[str, Any]) -> Any:
         asked = wire.CountRequest.model_validate(body)
+        self._require_indexes(name, asked.filter)
         return self._engine.count(name, count_filter=asked.filter, exact=bool(asked.exact))
 
     def _query(self, name: str, body: dict[str, Any]) -> Any:
         asked = wire.QueryRequest.model_validate(body)
+        self._require_indexes(name, asked.filter)
         return self._engine.query_points(
             name,
             query=asked.query,
@@ -133,13 +148,37 @@ class QdrantServer(LoopbackServer):
 
     def _collection(self, name: str, body: Any) -> Any:
         info = self._engine.get_collection(name)
-        keys = [key for collection, key in self.indexes if collection == name]
-        schema = {key: models.PayloadIndexInfo(data_type=models.PayloadSchemaType.KEYWORD, points=0) for key in keys}
-        return info.model_copy(update={"payload_schema": schema})
+        schema = {
+            key: models.PayloadIndexInfo(data_type=models.PayloadSchemaType(self.types[name, key]), points=0)
+            for collection, key in self.indexes
+            if collection == name
+        }
+        strict = models.StrictModeConfigOutput(enabled=self.strict, unindexed_filtering_retrieve=False)
+        config = info.config.model_copy(update={"strict_mode_config": strict})
+        return info.model_copy(update={"payload_schema": schema, "config": config})
 
     def _delete(self, name: str, body: Any) -> Any:
         self.indexes = [index for index in self.indexes if index[0] != name]
         return self._engine.delete_collection(name)
+
+    def _require_indexes(self, name: str, condition: Any) -> None:
+        """Refuse a filter by keys without an index, in Qdrant's words, where that is its mode."""
+        if not self.strict or condition is None:
+            return
+        if isinstance(condition, models.Filter):
+            for members in (condition.must, condition.should, condition.must_not):
+                for member in members if isinstance(members, list) else [members]:
+                    self._require_indexes(name, member)
+        elif isinstance(condition, models.FieldCondition):
+            usable = ["float", "integer"]
+            if condition.match is not None:
+                value = getattr(condition.match, "value", "")
+                usable = ["bool"] if isinstance(value, bool) else ["keyword"]
+            if self.types.get((name, condition.key)) not in usable:
+                raise _StrictModeError(
+                    f'Index required but not found for "{condition.key}" of one of the following types: '
+                    f"[{', '.join(usable)}]. Help: Create an index for this key or use a different filter."
+                )
 
     def _exists(self, name: str, body: Any) -> Any:
         return {"exists": self._engine.collection_exists(name)}

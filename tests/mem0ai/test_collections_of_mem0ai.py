@@ -42,7 +42,7 @@ def run_mem0ai(python: Path, folder: Path) -> dict[str, Any]:
     """Have the real mem0ai write into a folder, and return what it told."""
     script = str(Path(__file__).with_name("write_collection.py"))
     ran = subprocess.run(
-        [str(python), script, str(folder)],
+        [str(python), "-E", script, str(folder)],  # without PYTHONPATH, which may lead to this mem0
         capture_output=True,
         text=True,
         check=True,

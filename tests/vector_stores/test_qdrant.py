@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 from filter_cases import CASES
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from qdrant_client import QdrantClient, models
 
 from mem0 import ConfigError, Memory, StorageError
 from mem0.embeddings.onnx import OnnxEmbedding
 from mem0.exceptions import ClosedError, StorageBusyError, ValidationError
-from mem0.filters import matches, parse_filters
+from mem0.filters import GROUPS, matches, parse_filters
 from mem0.testing import DeterministicEmbedding, ScriptedLLM, VectorStoreContract, memory
 from mem0.testing.contracts.store_tests import array, payload_of, row_id
 from mem0.types import Scope
@@ -28,6 +29,7 @@ from mem0.vector_stores import qdrant_keyword as keyword
 from mem0.vector_stores import qdrant_neighbours
 from mem0.vector_stores.base import Query
 from mem0.vector_stores.qdrant import Qdrant
+from mem0.vector_stores.qdrant_filters import Filterable, pushed
 
 EXAMPLES = int(os.environ.get("MEM0_FILTER_EXAMPLES", "200"))
 
@@ -61,6 +63,63 @@ def test_filters_pick_what_matches_picks(case: tuple[list[dict[str, Any]], list[
             assert {row.id for row in store.list("c", filters, limit=None)} == wanted
             assert {row.id for row in store.search("c", [1.0, 0.0], 10, filters)} == wanted
             assert store.count("c", filters) == len(wanted)
+
+
+# What Qdrant might confuse, close together and under keys that it can be asked for.
+_SCALARS: st.SearchStrategy[Any] = st.sampled_from(
+    [
+        0,
+        1,
+        4,
+        4.0,
+        4.5,
+        -0.0,
+        0.1,
+        2**53,
+        2**53 + 1,
+        -(2**63),
+        1e300,
+        "4",
+        "",
+        "a",
+        "A",
+        "日",
+        "true",
+        True,
+        False,
+        None,
+    ]
+)
+_VALUES = _SCALARS | st.lists(_SCALARS, max_size=3) | st.dictionaries(st.sampled_from("kn"), _SCALARS, max_size=2)
+_IDS = st.sampled_from(["a", "A", "4", "", "日"])
+_ROWS = st.fixed_dictionaries({}, optional={"k": _VALUES, "n": _VALUES, "user_id": _IDS | st.none(), "run_id": _IDS})
+_LIMITS = _SCALARS.filter(lambda value: value is not None and not isinstance(value, bool))
+_CONDITIONS = st.one_of(
+    st.tuples(st.sampled_from("kn"), st.sampled_from(["eq", "ne"]), _VALUES),
+    st.tuples(st.sampled_from("kn"), st.sampled_from(["in", "nin"]), st.lists(_VALUES, max_size=3)),
+    st.tuples(st.sampled_from("kn"), st.sampled_from(["gt", "gte", "lt", "lte", "contains"]), _LIMITS),
+    st.tuples(st.sampled_from(["user_id", "run_id"]), st.sampled_from(["eq", "ne"]), _IDS),
+    st.tuples(st.sampled_from(["user_id", "run_id"]), st.sampled_from(["in", "nin"]), st.lists(_IDS, max_size=3)),
+).map(lambda condition: {condition[0]: {condition[1]: condition[2]}})
+_FILTERS = st.recursive(
+    _CONDITIONS,
+    lambda inner: st.dictionaries(st.sampled_from(GROUPS), st.lists(inner, max_size=3), min_size=1, max_size=1),
+    max_leaves=4,
+)
+
+
+@given(st.lists(_ROWS, min_size=4, max_size=12), st.lists(_FILTERS, min_size=4, max_size=12))
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+def test_qdrant_leaves_out_nothing_that_matches(rows: list[dict[str, Any]], written: list[dict[str, Any]]) -> None:
+    client = QdrantClient(":memory:")
+    client.create_collection("c", vectors_config=models.VectorParams(size=2, distance=models.Distance.COSINE))
+    client.upsert("c", [models.PointStruct(id=at, vector=[1.0, 0.0], payload=row) for at, row in enumerate(rows)])
+    for condition in map(parse_filters, written):
+        push = pushed(condition, Filterable())
+        wanted = {at for at, row in enumerate(rows) if matches(condition, row)}
+        found = {point.id for point in client.scroll("c", scroll_filter=push.filter, limit=100)[0]}
+        assert wanted == found if push.says_all else wanted <= found, condition
+    client.close()
 
 
 def _holdable(value: Any) -> Any:
@@ -98,6 +157,13 @@ def test_without_a_place_it_is_a_folder_below_mem0_dir(tmp_path: Path, monkeypat
         m.add("likes tea", user_id="alice")
     assert (tmp_path / "home" / "qdrant" / "meta.json").exists()
     assert (tmp_path / "home" / "qdrant").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_may_be_a_path_and_lie_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with Qdrant(path="~/q") as one, Qdrant(path=tmp_path / "q") as other:
+        one.create_col("c", 2)
+        assert other.list_cols() == ["c"]
 
 
 def test_stores_of_one_process_share_a_folder(tmp_path: Path) -> None:
@@ -174,6 +240,14 @@ def test_the_embedder_is_recorded_and_named_again(tmp_path: Path, monkeypatch: p
     [
         (models.VectorParams(size=2, distance=models.Distance.DOT), "measures by Dot"),
         ({name: models.VectorParams(size=2, distance=models.Distance.COSINE) for name in "ab"}, "has the vectors"),
+        (
+            models.VectorParams(
+                size=2,
+                distance=models.Distance.COSINE,
+                multivector_config=models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM),
+            ),
+            "several vectors for each point",
+        ),
     ],
 )
 def test_collections_that_memories_cannot_be_kept_in(vectors: Any, told: str) -> None:

@@ -169,7 +169,8 @@ def test_indexes_that_failed_are_made_with_the_next_write(
     with pytest.raises(StorageError):
         m.add("likes tea", user_id="alice")
     m.add("likes tea", user_id="alice")
-    assert {key for _, key in server.indexes} == {"user_id", "agent_id", "run_id", "_mem0.fingerprint"}
+    wanted = {"user_id", "agent_id", "run_id", "_mem0.fingerprint", "_mem0.turn"}
+    assert {key for _, key in server.indexes} == wanted
 
 
 def test_many_are_deleted_with_few_requests(open_memory: Callable[..., Memory], server: FailingServer) -> None:
@@ -271,6 +272,22 @@ def test_notes_that_are_none_break_nothing() -> None:
         assert len(m.search("tea", user_id="alice")) == 2
         assert m.delete_all(user_id="alice")["deleted"] == 2
         assert m.get_all().total == 0
+    client.close()
+
+
+def test_rows_that_say_nothing_or_no_text_are_read_changed_and_deleted() -> None:
+    client = QdrantClient(":memory:")
+    store = {"provider": "qdrant", "config": {"client": client}}
+    with Memory({"path": ":memory:", "vector_store": store}, embedder=DeterministicEmbedding(8)) as m:
+        m.add("likes tea", user_id="alice")
+        for at, said in enumerate(({}, {"data": None}, {"data": ["a", "list"]})):
+            payload = {"user_id": "alice", "title": "of others", **said}
+            client.upsert("mem0", [models.PointStruct(id=at, vector=[1.0] * 8, payload=payload)])
+            assert m.get(str(at))["memory"] == ""  # type: ignore[index]
+        assert m.get_all(user_id="alice").total == len(m.search("tea", user_id="alice")) == 4
+        m.update("2", "likes cake")
+        assert m.history("2")[-1]["prev_value"] is None
+        assert m.delete_all(user_id="alice")["deleted"] == 4
     client.close()
 
 

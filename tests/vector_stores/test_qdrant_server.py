@@ -10,15 +10,18 @@ from typing import Any
 
 import pytest
 from loopback import Answer
+from qdrant_client import AsyncQdrantClient, QdrantClient, models
 from qdrant_server import KEY, QdrantServer, error
 
 from mem0 import AsyncMemory, ConfigError, Memory, StorageError
 from mem0.exceptions import ClosedError, StoragePermissionError, StorageUnavailableError
+from mem0.filters import parse_filters
 from mem0.testing import DeterministicEmbedding, VectorStoreContract
 from mem0.testing.contracts.store_tests import array, payload_of, row_id
 from mem0.types import Scope
 from mem0.vector_stores.base import Query
 from mem0.vector_stores.qdrant import Qdrant
+from mem0.vector_stores.qdrant_filters import Filterable, pushed
 from mem0.wire import retries
 
 pytestmark = [
@@ -63,7 +66,55 @@ def test_what_is_filtered_by_is_indexed(server: QdrantServer) -> None:
     with made(server) as store:
         store.create_col("c", 8)
         store.create_col("c", 8)
-    assert server.indexes == [("c", key) for key in ("user_id", "agent_id", "run_id", "_mem0.fingerprint")]
+    assert server.indexes == [
+        ("c", key) for key in ("user_id", "agent_id", "run_id", "_mem0.fingerprint", "_mem0.turn")
+    ]
+
+
+@pytest.mark.parametrize("maker", ["this library", "another program"])
+def test_a_strict_server_is_asked_by_indexed_keys_only(server: QdrantServer, tmp_path: Any, maker: str) -> None:
+    server.strict = True  # as Qdrant's cloud is
+    if maker == "another program":
+        other = QdrantClient(url=server.url, check_compatibility=False)
+        other.create_collection("mem0", vectors_config=models.VectorParams(size=8, distance=models.Distance.COSINE))
+        cake = models.PointStruct(id=row_id(0), vector=[1.0] * 8, payload=payload_of("likes cake"))
+        other.batch_update_points("mem0", [models.UpsertOperation(upsert=models.PointsList(points=[cake]))])
+        other.close()
+    store = {"provider": "qdrant", "config": {"url": server.url, "max_retries": 0}}
+    config = {"path": str(tmp_path / "m.db"), "vector_store": store}
+    with Memory(config, embedder=DeterministicEmbedding(8)) as m:
+        before = m.get_all(user_id="alice").total
+        assert len(m.search("cake", user_id="alice", filters={"stars": {"gte": 4}})) == 0
+        tea = m.add("likes tea", user_id="alice", metadata={"stars": 4, "of": "tea", "hot": True})[0]["id"]
+        m.add("and coffee", user_id="alice", metadata={"stars": 3})
+        m.add("likes tea", user_id="bob")
+        assert m.add("likes tea", user_id="alice")[0]["event"] == "NONE"
+        for filters in ({"stars": {"gte": 4}}, {"of": "tea"}, {"hot": True}, {"stars": {"in": [4, 5]}}):
+            assert [row["id"] for row in m.search("tea", user_id="alice", filters=filters)] == [tea]
+            assert [row["id"] for row in m.get_all(user_id="alice", filters=filters)] == [tea]
+        found = m.search("likes tea", user_id="alice", explain=True)
+        assert {row["memory"]: row["explain"]["legs"]["near_dense"] > 0.5 for row in found}["and coffee"]
+        assert m.update(tea, "likes green tea")["memory"] == "likes green tea"
+        assert m.delete_all(user_id="alice")["deleted"] == before + 2
+        assert m.get_all().total == 1
+
+
+def test_a_strict_server_uses_an_index_of_the_user_s(server: QdrantServer) -> None:
+    server.strict = True
+    with filled(made(server)) as store:
+        store.client.create_payload_index("c", "n", models.PayloadSchemaType.FLOAT)
+    with made(server) as store:
+        assert store.list("c", {"n": {"gte": 4}, "m": 1}) == []
+    assert server.requests[-1].body["filter"]["must"] == [{"key": "n", "range": {"gte": 4.0}}]
+
+
+@pytest.mark.parametrize("index", ["integer", "datetime"])
+def test_an_index_that_lacks_numbers_is_not_asked_for_them(index: str) -> None:
+    able = Filterable({"n": index})
+    for condition in ({"n": 4}, {"n": {"gte": 4}}, {"n": {"in": [4]}}, {"n": {"contains": 4}}):
+        assert pushed(parse_filters(condition), able).filter is None
+        assert pushed(parse_filters(condition), Filterable({"n": "float"})).filter is not None
+        assert pushed(parse_filters(condition), Filterable()).filter is not None
 
 
 def test_a_search_costs_three_requests_however_many_memories(server: QdrantServer) -> None:
@@ -117,6 +168,11 @@ def test_keys(server: QdrantServer) -> None:
             store.list_cols()
         assert "wrong-key" not in "".join(traceback.format_exception(caught.value))
         assert not caught.value.retryable
+    client = QdrantClient(url=server.url, api_key="wrong-key", check_compatibility=False)
+    with Qdrant(client=client) as store, pytest.raises(StoragePermissionError) as caught:
+        store.list_cols()
+    assert caught.value.__cause__ is None  # which has what the server repeated
+    client.close()
 
 
 @pytest.mark.parametrize(
@@ -170,6 +226,11 @@ def test_mistakes_are_told(server: QdrantServer) -> None:
         Qdrant(url=server.url, host="x")
     with pytest.raises(ConfigError, match="did you mean 'api_key'"):
         made(server, api_keyy="x")
+    for provider in ("qdrant", "sqlite"):
+        with pytest.raises(ConfigError, match="did you mean 'collection_name'"):
+            Memory({"vector_store": {"provider": provider, "config": {"colection_name": "x"}}})
+    with pytest.raises(ConfigError, match="leave it out here"):
+        Qdrant(collection_name="x")
     with pytest.raises(ConfigError, match="make no address") as caught:
         Qdrant(url="http://me:hush@host:port")
     assert "hush" not in str(caught.value)
@@ -177,6 +238,71 @@ def test_mistakes_are_told(server: QdrantServer) -> None:
     store.close()
     with pytest.raises(ClosedError):
         store.list_cols()
+
+
+@pytest.mark.parametrize("key", ["key-from-a-file\n", "sch\u00fcssel-123"])
+def test_a_key_that_cannot_be_sent_is_refused_and_not_told(key: str) -> None:
+    with pytest.raises(ConfigError, match=r"\['api_key'\].*: a key has no line breaks") as caught:
+        Qdrant(url="http://127.0.0.1:9", api_key=key)
+    assert key.strip() not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("options", [{"port": 6333}, {"api_key": KEY}, {"https": True, "prefix": "q"}])
+def test_options_of_a_server_do_not_end_up_at_a_folder(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="no server is named; give url or host too"):
+        Qdrant(**options)
+
+
+@pytest.mark.parametrize("client", ["http://127.0.0.1:6333", QdrantClient, AsyncQdrantClient(":memory:")])
+def test_what_is_no_client_is_refused(client: Any) -> None:
+    with pytest.raises(ConfigError, match="this is no QdrantClient"):
+        Qdrant(client=client)
+
+
+def test_a_client_of_another_kind_is_used_in_threads(server: QdrantServer) -> None:
+    class Recorded:
+        """What stands before a client, as a proxy or a test's double does."""
+
+        def __init__(self) -> None:
+            self.inner = QdrantClient(url=server.url, check_compatibility=False)
+
+        def __getattr__(self, name: str) -> Any:
+            if name in ("init_options", "_client"):
+                raise AttributeError(name)
+            return getattr(self.inner, name)
+
+    async def used() -> None:
+        store = {"provider": "qdrant", "config": {"client": Recorded()}}
+        config = {"path": ":memory:", "vector_store": store}
+        async with AsyncMemory(config, embedder=DeterministicEmbedding(8)) as m:
+            await m.add("likes tea", user_id="alice")
+            assert (await m.search("tea", user_id="alice"))[0]["memory"] == "likes tea"
+
+    asyncio.run(used())
+
+
+def test_requests_stay_below_what_a_server_takes(server: QdrantServer) -> None:
+    with made(server) as store:
+        store.create_col("c", 8)
+        server.requests.clear()
+        payloads = [payload_of("小" * 1_000_000 + str(at)) for at in range(8)]
+        store.insert("c", [[1.0] * 8] * 8, payloads, [row_id(at) for at in range(8)])
+        few = server.requests[:]
+        server.requests.clear()
+        store.insert("c", [[1.0] * 8] * 600, [payload_of("x")] * 600, [row_id(at) for at in range(600)])
+        many = server.requests[:]
+        assert store.count("c") == 600
+    counts = [[len(one["upsert"]["points"]) for one in request.body["operations"]] for request in few + many]
+    assert counts == [[3], [3], [2], [256], [256], [88]]
+
+
+def test_what_is_added_together_is_one_operation(server: QdrantServer, tmp_path: Any) -> None:
+    store = {"provider": "qdrant", "config": {"url": server.url}}
+    config = {"path": str(tmp_path / "m.db"), "vector_store": store}
+    with Memory(config, embedder=DeterministicEmbedding(8)) as m:
+        m.add([f"fact number {at}" for at in range(40)], user_id="alice")
+    (operation,) = server.requests[-1].body["operations"]
+    assert len(operation["upsert"]["points"]) == 40
 
 
 def test_a_collection_that_others_delete_and_make_anew(server: QdrantServer) -> None:
@@ -192,8 +318,6 @@ def test_a_collection_that_others_delete_and_make_anew(server: QdrantServer) -> 
 
 
 def test_a_caller_s_client_stays_the_callers(server: QdrantServer) -> None:
-    from qdrant_client import QdrantClient
-
     client = QdrantClient(url=server.url, check_compatibility=False)
     with Qdrant(client=client) as store:
         filled(store)
