@@ -108,6 +108,7 @@ PROVIDERS = {
     "reranker": {
         "cohere": ("cohere", "tests/rerankers/test_cohere_reranker.py"),
         "llm": ("", "tests/rerankers/test_llm_reranker.py"),
+        "llm_reranker": ("", "tests/rerankers/test_llm_reranker.py"),
         "sentence_transformer": ("huggingface", "tests/rerankers/test_sentence_transformer_reranker.py"),
     },
     "vector_store": {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.metadata import EntryPoint
 from typing import Any
 from unittest import mock
 
@@ -332,8 +333,7 @@ class TestParts:
             assert texts_of(handle.search(QUESTION)) == RERANKED
 
     def test_an_entry_point_is_enough(self) -> None:
-        entry = mock.Mock(module=__name__, attr="Configured")
-        entry.name = "theirs"
+        entry = EntryPoint("theirs", f"{__name__}:Configured", "mem0.rerankers")
         with mock.patch("mem0.utils.factory.metadata.entry_points", return_value=[entry]) as asked:
             assert isinstance(RerankerFactory.create("theirs"), Configured)
         asked.assert_called_with(group="mem0.rerankers")
