@@ -38,7 +38,7 @@ def test_page_is_up_to_date(tool: ModuleType, page: Path) -> None:
 def test_every_part_is_on_a_page(tool: ModuleType) -> None:
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     parts = [f"options {name}" for name in tool.MODELS] + [f"providers {name}" for name in tool.FACTORIES]
-    parts += ["errors", "weights"]
+    parts += ["errors", "weights", *(f"example {name}" for name in tool.EXAMPLE)]
     missing = [part for part in parts if f"<!-- generated: {part} -->" not in text]
     assert missing == []
     assert text.count("<!-- generated: ") == text.count("<!-- end generated -->") == len(parts)
