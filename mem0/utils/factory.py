@@ -220,6 +220,13 @@ class LlmFactory(_Factory):
 
     kind = "llm"
     group = "mem0.llms"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "grok": "did you mean 'xai', whose models are called so, or 'groq'?",
+        "langchain": "pass the model as an object: llm= takes anything with generate_response(messages)",
+        "minimax": _OPENAI_WIRE,
+        "sarvam": _OPENAI_WIRE,
+        "vertexai": _GEMINI,
+    }
     providers: ClassVar[dict[str, str]] = {
         "anthropic": "mem0.llms.anthropic.AnthropicLLM",
         "aws_bedrock": "mem0.llms.aws_bedrock.AWSBedrockLLM",
@@ -234,13 +241,6 @@ class LlmFactory(_Factory):
         "together": "mem0.llms.together.TogetherLLM",
         **{name: f"mem0.llms.vendors.{name}" for name, row in VENDORS.items() if row.answers},
     }
-    elsewhere: ClassVar[Mapping[str, str]] = {
-        "grok": "did you mean 'xai', whose models are called so, or 'groq'?",
-        "langchain": "pass the model as an object: llm= takes anything with generate_response(messages)",
-        "minimax": _OPENAI_WIRE,
-        "sarvam": _OPENAI_WIRE,
-        "vertexai": _GEMINI,
-    }
 
 
 class EmbedderFactory(_Factory):
@@ -248,6 +248,10 @@ class EmbedderFactory(_Factory):
 
     kind = "embedder"
     group = "mem0.embedders"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "langchain": "pass the model as an object: embedder= takes anything with embed(text)",
+        "vertexai": _GEMINI,
+    }
     providers: ClassVar[dict[str, str]] = {
         "aws_bedrock": "mem0.embeddings.aws_bedrock.AWSBedrockEmbedding",
         "azure_openai": "mem0.embeddings.azure_openai.AzureOpenAIEmbedding",
@@ -259,10 +263,6 @@ class EmbedderFactory(_Factory):
         "onnx": "mem0.embeddings.onnx.OnnxEmbedding",
         "openai": "mem0.embeddings.openai.OpenAIEmbedding",
         **{name: f"mem0.embeddings.vendors.{name}" for name, row in VENDORS.items() if row.embeds},
-    }
-    elsewhere: ClassVar[Mapping[str, str]] = {
-        "langchain": "pass the model as an object: embedder= takes anything with embed(text)",
-        "vertexai": _GEMINI,
     }
 
 
@@ -282,12 +282,12 @@ class RerankerFactory(_Factory):
 
     kind = "reranker"
     group = "mem0.rerankers"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "huggingface": "the same models come through provider 'sentence_transformer'",
+    }
     providers: ClassVar[dict[str, str]] = {
         "cohere": "mem0.rerankers.cohere.CohereReranker",
         "llm": "mem0.rerankers.llm.LLMReranker",
         "llm_reranker": "mem0.rerankers.llm.LLMReranker",  # the published name of the same
         "sentence_transformer": "mem0.rerankers.sentence_transformer.SentenceTransformerReranker",
-    }
-    elsewhere: ClassVar[Mapping[str, str]] = {
-        "huggingface": "the same models come through provider 'sentence_transformer'",
     }
