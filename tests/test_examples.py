@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from run_example import EXAMPLES, ROOT, load_example, run_python
@@ -69,6 +70,15 @@ def test_custom_embedder(tmp_path: Path) -> None:
 class TestTrigramEmbedding(EmbedderContract):
     def embedder(self) -> custom_embedder.TrigramEmbedding:
         return custom_embedder.TrigramEmbedding()
+
+
+def test_what_writing_a_provider_shows_keeps_the_contracts(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "writing-a-provider.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^(<!-- no-run[^\n]*\n)?```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    page = tmp_path / "test_page.py"
+    page.write_text("\n".join(code for mark, code in shown if not mark), encoding="utf-8")
+    output = run_python(["-m", "pytest", "-q", "-p", "no:cacheprovider", str(page)], tmp_path)
+    assert re.search(r"^\d{2,} passed", output, re.MULTILINE), output
 
 
 def test_unit_testing_an_agent(tmp_path: Path) -> None:

@@ -38,10 +38,32 @@ def test_page_is_up_to_date(tool: ModuleType, page: Path) -> None:
 def test_every_part_is_on_a_page(tool: ModuleType) -> None:
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     parts = [f"options {name}" for name in tool.MODELS] + [f"providers {name}" for name in tool.FACTORIES]
-    parts += ["errors", "weights"]
+    parts += ["errors", "weights", *(f"example {name}" for name in tool.EXAMPLE)]
     missing = [part for part in parts if f"<!-- generated: {part} -->" not in text]
     assert missing == []
     assert text.count("<!-- generated: ") == text.count("<!-- end generated -->") == len(parts)
+
+
+def test_each_provider_names_a_test_that_is_there(tool: ModuleType) -> None:
+    for kind, factory in tool.FACTORIES.items():
+        assert tool.PROVIDERS[kind].keys() == factory.providers.keys()
+        for provider, (_, test) in tool.PROVIDERS[kind].items():
+            # Its class or one of its names; vendors are tested by the rows of their table, all of them.
+            said, path = (ROOT / test).read_text(encoding="utf-8"), factory.providers[provider]
+            named = {path.rpartition(".")[2], *(name for name, other in factory.providers.items() if other == path)}
+            assert "VENDORS" in said or any(re.search(rf"\b{name}\b", said) for name in named), (provider, test)
+
+
+def test_each_extra_is_of_a_provider_and_is_installed_in_ci(tool: ModuleType) -> None:
+    _, _, section = (ROOT / "pyproject.toml").read_text(encoding="utf-8").partition("[project.optional-dependencies]")
+    extras = dict(re.findall(r"^(\w+) = \[(.*)\]$", section.partition("\n[")[0], re.MULTILINE))
+    groups = {name: {*re.findall(r"\w+", extras.pop(name).partition("[")[2])} for name in ("all", "providers")}
+    single = extras.keys() - {"dev", "test", "docs"}
+    used = {extra for rows in tool.PROVIDERS.values() for extra, _ in rows.values() if extra}
+    assert used | {"telemetry"} == single
+    # `.ci/run` loads the providers of `all` in one environment, and LiteLLM's in another.
+    assert groups["all"] == single - {"litellm"}
+    assert groups["providers"] == groups["all"] - {"huggingface"}
 
 
 def test_a_change_is_noticed(tool: ModuleType) -> None:

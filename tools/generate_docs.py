@@ -1,4 +1,4 @@
-"""The parts of docs/ that are made from the code: tables of options and providers, the tree of errors.
+"""The parts of docs/ that are made from the code: tables of options and providers, the tree of errors, an example.
 
     python tools/generate_docs.py --write    # bring the pages up to date
     python tools/generate_docs.py --check    # say which are not, and fail
@@ -41,7 +41,8 @@ for _absent in ("litellm", "sentence_transformers"):
         sys.modules[_absent].CrossEncoder = object  # type: ignore[attr-defined]
         sys.modules[_absent].provider_list = []  # type: ignore[attr-defined]
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
 
 MODELS = {
     "MemoryConfig": "mem0.configs.base",
@@ -109,6 +110,7 @@ PROVIDERS = {
     "reranker": {
         "cohere": ("cohere", "tests/rerankers/test_cohere_reranker.py"),
         "llm": ("", "tests/rerankers/test_llm_reranker.py"),
+        "llm_reranker": ("", "tests/rerankers/test_llm_reranker.py"),
         "sentence_transformer": ("huggingface", "tests/rerankers/test_sentence_transformer_reranker.py"),
     },
     "vector_store": {
@@ -116,6 +118,8 @@ PROVIDERS = {
         "sqlite": ("", "tests/vector_stores/test_sqlite_store.py"),
     },
 }
+# Files of the example package that a page shows.
+EXAMPLE = {"package": "pyproject.toml", "store": "src/mem0_example_plugin/store.py"}
 # Where the key is not simply in one variable.
 KEYS = {
     "aws_bedrock": "what boto3 finds",
@@ -202,7 +206,15 @@ def weights(_name: str) -> str:
     return table(("leg", "word by word", "otherwise"), rows)
 
 
+def example(name: str) -> str:
+    """Return a file of the example package as it is."""
+    path = ROOT / "examples" / "plugin" / EXAMPLE[name]
+    language = {".py": "python", ".toml": "toml"}[path.suffix]
+    return f"```{language}\n{path.read_text(encoding='utf-8').rstrip()}\n```"
+
+
 PARTS: dict[str, Callable[[str], str]] = {
+    "example": example,
     "options": options,
     "providers": providers,
     "errors": errors,

@@ -75,6 +75,7 @@ def assembled(
     named = None if llm is not None else _llm_named(config, injected)
     if named is not None:
         parts.llm = opening(LlmFactory.create(named.provider, named.config))
+        check_parts(parts.llm, None, None, None)
     if reranker is None and config.reranker is not None:
         reranker = opening(RerankerFactory.create(config.reranker.provider, config.reranker.config))
     check_reranker(reranker, parts.llm)
@@ -83,6 +84,7 @@ def assembled(
         chosen = _embedder_named(config, parts, named)
         parts.embedder_provider = chosen.provider
         embedder = opening(EmbedderFactory.create(chosen.provider, chosen.config))
+        check_parts(None, embedder, None, None)
         parts.embedding_model = embedder
     dims = getattr(embedder, "dims", None)
     if isinstance(dims, int):

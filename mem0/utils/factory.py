@@ -6,6 +6,7 @@ Nothing is imported before it is asked for.
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Mapping
 from importlib import import_module, metadata
 from typing import Any, ClassVar
@@ -13,7 +14,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel
 
 from mem0.configs.base import validated
-from mem0.exceptions import ConfigError, MissingDependencyError
+from mem0.exceptions import ConfigError, Mem0Error, MissingDependencyError
 from mem0.wire.vendors import VENDORS
 
 # What to install where a module is missing that one of our providers imports; as in pyproject.toml.
@@ -38,21 +39,24 @@ _INSTALL = {
 }
 
 
-# Published providers that are not here, and what to do instead.
-_NOT_HERE = {
-    "langchain": "pass the model as an object: llm= takes anything with generate_response(messages)",
-    "minimax": "it speaks OpenAI's protocol: provider 'openai' with its base_url",
-    "sarvam": "it speaks OpenAI's protocol: provider 'openai' with its base_url",
-    "vertexai": "Gemini's models come through provider 'gemini', with a key",
-}
+_OPENAI_WIRE = "it speaks OpenAI's protocol: provider 'openai' with its base_url"
+_GEMINI = "Gemini's models come through provider 'gemini', with a key"
 
 
 class _Factory:
-    """Base of the factories: each has a table of its own."""
+    """Base of the factories: each has a table of its own.
+
+    Attributes:
+        kind: What it makes, as the configuration calls it.
+        group: The entry points it looks at.
+        providers: By name, the path of a class.
+        elsewhere: Published providers that are not here, and what to do instead.
+    """
 
     kind: ClassVar[str]
     group: ClassVar[str]
     providers: ClassVar[dict[str, str]]
+    elsewhere: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def create(cls, provider: str, config: Any = None) -> Any:
@@ -63,44 +67,82 @@ class _Factory:
             config: The provider's options: its options object, a dict, or nothing.
 
         Raises:
-            ConfigError: The name is unknown, or the options do not fit.
+            ConfigError: The name is unknown, the options do not fit, or no object could be made.
             MissingDependencyError: The provider needs a package that is not installed.
         """
         made = cls.load(provider)
+        where = cls._called(provider)
         options = getattr(made, "options", None)
         if isinstance(config, Mapping) and isinstance(options, type) and issubclass(options, BaseModel):
             config = validated(options, config, f"{cls.kind} {provider!r} config")
         # A class written without options need not take any.
-        return made(config) if config else made()
+        arguments = (config,) if config else ()
+        _check_takes(made, arguments, where)
+        try:
+            return made(*arguments)
+        except Mem0Error:
+            raise
+        except Exception as error:
+            raise ConfigError(f"{where} cannot be made: {type(error).__name__}: {error}") from error
 
     @classmethod
     def load(cls, provider: str) -> type[Any]:
-        """Return a provider's class."""
+        """Return a provider's class.
+
+        Raises:
+            ConfigError: The name is unknown, or leads to no class.
+            MissingDependencyError: The provider needs a package that is not installed.
+        """
+        where = cls._called(provider)
         if not isinstance(provider, str):
-            raise ConfigError(f"{cls.kind} provider {provider!r}: expected a name, not {type(provider).__name__}")
+            raise ConfigError(f"{where}: expected a name, not {type(provider).__name__}")
         module, names = cls._place(provider)
+        path = ".".join((module, *names))
         try:
             loaded: Any = import_module(module)
+        except Mem0Error:
+            raise
+        except Exception as error:
+            raise _not_imported(error, module, where, path) from error
+        try:
             for name in names:
                 loaded = getattr(loaded, name)
-        except ModuleNotFoundError as error:
-            if error.name and f"{module}.".startswith(f"{error.name}."):
-                raise ConfigError(f"{cls.kind} provider {provider!r}: there is no module {error.name!r}") from error
-            package = _INSTALL.get((error.name or "").partition(".")[0], error.name)
-            raise MissingDependencyError(
-                f"{cls.kind} provider {provider!r} needs {error.name!r}: pip install {package!r}"
-            ) from error
-        except ImportError as error:  # the package is there, and has not what we need of it
-            package = _INSTALL.get((error.name or "").partition(".")[0], error.name)
-            raise MissingDependencyError(
-                f"{cls.kind} provider {provider!r} needs another version of {error.name!r} ({error}): "
-                f"pip install {package!r}"
-            ) from error
         except AttributeError as error:
-            path = ".".join((module, *names))
-            raise ConfigError(f"{cls.kind} provider {provider!r}: {error}; its path is {path!r}") from error
+            raise ConfigError(f"{where}: {error}; its path is {path!r}") from error
+        if not callable(loaded):
+            raise ConfigError(f"{where}: expected a class at {path!r}, not {type(loaded).__name__}")
         made: type[Any] = loaded
         return made
+
+    @classmethod
+    def register(cls, provider: str, path: str) -> None:
+        """Make a class known under a name, as ``package.module.Class``; it is imported on use.
+
+        It goes before one of that name that is there already.
+
+        Raises:
+            ConfigError: The name is no text, or the path no dotted one.
+        """
+        given: tuple[object, object] = (provider, path)
+        if not isinstance(given[0], str) or not provider:
+            raise ConfigError(f"register({provider!r}, ...): expected a name, not {type(provider).__name__}")
+        dotted = path.replace(":", ".") if isinstance(given[1], str) else ""  # a colon, as entry points have it
+        if not dotted.rpartition(".")[0].strip("."):
+            raise ConfigError(
+                f"register({provider!r}, {path!r}): expected a dotted path such as 'package.module.Class', as text; "
+                "an object is passed to Memory as it is"
+            )
+        cls.providers[provider] = dotted
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Return the names that can be asked for."""
+        return sorted({*cls.providers, *(entry.name for entry in metadata.entry_points(group=cls.group))})
+
+    @classmethod
+    def _called(cls, provider: object) -> str:
+        """Return what to call a provider in an error."""
+        return f"{cls.kind} provider {provider!r}"
 
     @classmethod
     def _place(cls, provider: str) -> tuple[str, list[str]]:
@@ -109,28 +151,68 @@ class _Factory:
         if path is not None:
             module, _, name = path.rpartition(".")
             return module, [name]
-        for entry in metadata.entry_points(group=cls.group):
-            if entry.name == provider:
-                return entry.module, entry.attr.split(".")
-        names = cls.names()
-        near = difflib.get_close_matches(provider, names, n=1)
-        remedy = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
-        raise ConfigError(f"{cls.kind} provider {provider!r} is unknown; {_NOT_HERE.get(provider) or remedy}")
-
-    @classmethod
-    def register(cls, provider: str, path: str) -> None:
-        """Make a class known under a name, as ``package.module.Class``; it is imported on use."""
-        path = path.replace(":", ".")  # as entry points write it
-        if not path.rpartition(".")[0].strip("."):
+        where = cls._called(provider)
+        entries = {entry.value: entry for entry in metadata.entry_points(group=cls.group) if entry.name == provider}
+        if not entries:
+            raise ConfigError(f"{where} is unknown; {cls.elsewhere.get(provider) or _nearest(provider, cls.names())}")
+        if len(entries) > 1:
+            packages = ", ".join(sorted(f"{_package(entry)} ({value})" for value, entry in entries.items()))
             raise ConfigError(
-                f"register({provider!r}, {path!r}): expected a dotted path such as 'package.module.Class'"
+                f"{where} is in more than one installed package: {packages}; uninstall all but one, or choose: "
+                f"{cls.__name__}.register({provider!r}, 'package.module.Class')"
             )
-        cls.providers[provider] = path
+        ((value, entry),) = entries.items()
+        # Not `entry.module`, which takes only what is written rightly.
+        module, _, name = value.partition("[")[0].partition(":")
+        if not name.strip():
+            raise ConfigError(
+                f"{where}: the entry point of {_package(entry)} is {value!r}; it has to name a class: "
+                "'package.module:Class'"
+            )
+        return module.strip(), name.strip().split(".")
 
-    @classmethod
-    def names(cls) -> list[str]:
-        """Return the names that can be asked for."""
-        return sorted({*cls.providers, *(entry.name for entry in metadata.entry_points(group=cls.group))})
+
+def _check_takes(made: Any, arguments: tuple[Any, ...], where: str) -> None:
+    """Check that a class takes the options that there are, or none where there are none."""
+    try:
+        signature = inspect.signature(made)
+    except (TypeError, ValueError):  # one made in C may not tell
+        return
+    try:
+        signature.bind(*arguments)
+    except TypeError as error:
+        trouble = "takes no options: leave its config out" if arguments else "needs options: give them in its config"
+        raise ConfigError(f"{where} {trouble} ({getattr(made, '__name__', made)}(): {error})") from error
+
+
+def _not_imported(error: Exception, module: str, where: str, path: str) -> ConfigError:
+    """Return why a provider's module cannot be imported, and what to do."""
+    missing = error.name or "" if isinstance(error, ImportError) else ""
+    top = missing.partition(".")[0]
+    if isinstance(error, ModuleNotFoundError) and top == module.partition(".")[0]:
+        return ConfigError(f"{where}: there is no module {missing!r}; its path is {path!r}")
+    install = f"pip install {_INSTALL[top]!r}" if top in _INSTALL else ""
+    if isinstance(error, ModuleNotFoundError):
+        return MissingDependencyError(
+            f"{where} needs {missing!r}: {install or 'the package that has this module is not installed'}"
+        )
+    if install:  # the package is there, and has not what we need of it
+        return MissingDependencyError(f"{where} needs another version of {missing!r} ({error}): {install}")
+    kind = MissingDependencyError if isinstance(error, ImportError) else ConfigError
+    return kind(f"{where} cannot be imported: {type(error).__name__}: {error}; its path is {path!r}")
+
+
+def _nearest(provider: str, names: list[str]) -> str:
+    """Return what to say of a name that is not among these."""
+    folded = {name.casefold(): name for name in names}
+    near = difflib.get_close_matches(provider.strip().casefold(), folded, n=1)
+    if near:
+        return f"did you mean {folded[near[0]]!r}?"
+    return f"there are: {', '.join(names)}; for another one, see 'Writing a provider' in the documentation"
+
+
+def _package(entry: metadata.EntryPoint) -> str:
+    return repr(entry.dist.name) if entry.dist is not None else "an installed package"
 
 
 class LlmFactory(_Factory):
@@ -138,6 +220,13 @@ class LlmFactory(_Factory):
 
     kind = "llm"
     group = "mem0.llms"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "grok": "did you mean 'xai', whose models are called so, or 'groq'?",
+        "langchain": "pass the model as an object: llm= takes anything with generate_response(messages)",
+        "minimax": _OPENAI_WIRE,
+        "sarvam": _OPENAI_WIRE,
+        "vertexai": _GEMINI,
+    }
     providers: ClassVar[dict[str, str]] = {
         "anthropic": "mem0.llms.anthropic.AnthropicLLM",
         "aws_bedrock": "mem0.llms.aws_bedrock.AWSBedrockLLM",
@@ -159,6 +248,10 @@ class EmbedderFactory(_Factory):
 
     kind = "embedder"
     group = "mem0.embedders"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "langchain": "pass the model as an object: embedder= takes anything with embed(text)",
+        "vertexai": _GEMINI,
+    }
     providers: ClassVar[dict[str, str]] = {
         "aws_bedrock": "mem0.embeddings.aws_bedrock.AWSBedrockEmbedding",
         "azure_openai": "mem0.embeddings.azure_openai.AzureOpenAIEmbedding",
@@ -198,8 +291,12 @@ class RerankerFactory(_Factory):
 
     kind = "reranker"
     group = "mem0.rerankers"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "huggingface": "the same models come through provider 'sentence_transformer'",
+    }
     providers: ClassVar[dict[str, str]] = {
         "cohere": "mem0.rerankers.cohere.CohereReranker",
         "llm": "mem0.rerankers.llm.LLMReranker",
+        "llm_reranker": "mem0.rerankers.llm.LLMReranker",  # the published name of the same
         "sentence_transformer": "mem0.rerankers.sentence_transformer.SentenceTransformerReranker",
     }

@@ -14,7 +14,12 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import Field
-from qdrant_client import models
+
+from mem0.wire.environment import environment
+
+# See `mem0.embeddings.onnx`: where FastEmbed is installed, Qdrant's client imports it, and with it onnxruntime.
+with environment("ORT_DISABLE_TELEMETRY", "1"):
+    from qdrant_client import models
 
 from mem0.configs.base import OF_ANY_STORE, data_folder, options_from
 from mem0.exceptions import ConfigError, StorageError, ValidationError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,17 @@ EMBED = "from mem0.embeddings.onnx import OnnxEmbedding; OnnxEmbedding().embed_b
 
 def test_nothing_is_written(tmp_path: Path) -> None:
     run(EMBED, tmp_path)
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "needs"),
+    [("mem0.embeddings.fastembed", ["fastembed"]), ("mem0.vector_stores.qdrant", ["qdrant_client", "fastembed"])],
+)
+def test_nothing_is_written_by_others_who_import_it(tmp_path: Path, module: str, needs: list[str]) -> None:
+    if not all(find_spec(needed) for needed in needs):
+        pytest.skip(f"{module} needs {needs}")
+    run(f"import {module}", tmp_path)
     assert files(tmp_path) == []
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import sys
 import types
 from pathlib import Path
@@ -13,7 +12,7 @@ from unittest import mock
 
 import pytest
 
-from mem0 import AsyncMemory, ClosedError, ConfigError, Memory, MemoryConfig, MissingDependencyError, StorageError
+from mem0 import AsyncMemory, ClosedError, ConfigError, Memory, MemoryConfig, StorageError
 from mem0.history.sqlite import SQLiteManager
 from mem0.testing import (
     DeterministicEmbedding,
@@ -471,75 +470,6 @@ class TestEnvironment:
             m.search("who likes tea")
             m.delete_all(user_id="alice", purge=True)
         assert caplog.records == []
-
-
-class TestFactories:
-    @pytest.fixture(autouse=True)
-    def tables(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for factory in (EmbedderFactory, VectorStoreFactory):
-            monkeypatch.setattr(factory, "providers", dict(factory.providers))
-
-    def test_a_registered_class_is_used(self) -> None:
-        EmbedderFactory.register("mine", "mem0.testing.DeterministicEmbedding")
-        with Memory({"path": ":memory:", "embedder": {"provider": "mine"}}) as m:
-            assert type(m.embedding_model) is DeterministicEmbedding
-
-    def test_registering_imports_nothing(self) -> None:
-        EmbedderFactory.register("mine", "no_such_package.module.Class")
-        with pytest.raises(ConfigError, match="no module 'no_such_package'"):
-            EmbedderFactory.create("mine")
-
-    def test_a_path_without_a_class(self) -> None:
-        with pytest.raises(ConfigError, match="dotted path"):
-            EmbedderFactory.register("mine", "Class")
-        EmbedderFactory.register("mine", "mem0.testing.NoSuchClass")
-        with pytest.raises(ConfigError, match=r"'mine'.*NoSuchClass"):
-            EmbedderFactory.create("mine")
-
-    def test_an_entry_point_is_found_without_importing_it(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        info = tmp_path / "theirs-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text("[mem0.embedders]\ntheirs = theirs_embedder:Theirs\n")
-        (tmp_path / "theirs_embedder.py").write_text(
-            "class Theirs:\n"
-            "    dims = 2\n"
-            "    def __init__(self, config): self.config = config\n"
-            "    def embed(self, text): return [1.0, self.config['n']]\n"
-        )
-        monkeypatch.syspath_prepend(tmp_path)
-        assert EmbedderFactory.names() == sorted([*EmbedderFactory.providers, "theirs"])
-        assert "theirs_embedder" not in sys.modules
-        made = EmbedderFactory.create("theirs", {"n": 3.0})
-        assert made.embed("x") == [1.0, 3.0]
-        with pytest.raises(ConfigError, match="did you mean 'theirs'"):
-            EmbedderFactory.create("their")
-        del sys.modules["theirs_embedder"]
-
-    def test_a_missing_package_is_named_with_its_remedy(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(sys.modules, "onnxruntime", None)
-        monkeypatch.delitem(sys.modules, "mem0.embeddings.onnx", raising=False)
-        with pytest.raises(
-            MissingDependencyError, match="'onnx' needs 'onnxruntime': pip install 'onnxruntime>="
-        ) as caught:
-            Memory(path=":memory:")
-        assert isinstance(caught.value, ImportError)
-
-    def test_the_remedies_are_what_the_package_asks_for(self) -> None:
-        from mem0.utils import factory
-
-        pyproject = Path(__file__).parents[2] / "pyproject.toml"
-        lines = [line.partition("#")[0] for line in pyproject.read_text(encoding="utf-8").splitlines()]
-        wanted = [name for line in lines for name in re.findall(r"""["']([^"';]+)["';]""", line)]
-        assert {*factory._INSTALL.values()} <= {*wanted}
-
-    def test_options_come_as_a_dict_an_object_or_not_at_all(self) -> None:
-        from mem0.embeddings.onnx import OnnxEmbeddingConfig
-
-        for config in (None, {}, {"max_tokens": 128}, OnnxEmbeddingConfig(max_tokens=128)):
-            assert EmbedderFactory.create("onnx", config).dims == 384
 
 
 def test_home_is_not_touched_by_these_tests(home: Path) -> None:

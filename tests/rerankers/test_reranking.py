@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.metadata import EntryPoint
 from typing import Any
 from unittest import mock
 
 import numpy as np
 import pytest
+from pydantic import BaseModel
 
 from mem0 import AsyncMemory, ConfigError, Memory, RerankError, StorageError
 from mem0.exceptions import LLMError
@@ -332,8 +334,7 @@ class TestParts:
             assert texts_of(handle.search(QUESTION)) == RERANKED
 
     def test_an_entry_point_is_enough(self) -> None:
-        entry = mock.Mock(module=__name__, attr="Configured")
-        entry.name = "theirs"
+        entry = EntryPoint("theirs", f"{__name__}:Configured", "mem0.rerankers")
         with mock.patch("mem0.utils.factory.metadata.entry_points", return_value=[entry]) as asked:
             assert isinstance(RerankerFactory.create("theirs"), Configured)
         asked.assert_called_with(group="mem0.rerankers")
@@ -405,20 +406,46 @@ class ClosesOnce(Words):
         assert self.closed == 1
 
 
-@pytest.mark.parametrize("kind", [Relative, Short, Backwards, SortsTheTexts, ClosesOnce])
-def test_the_contract_notices(kind: type[Words]) -> None:
+class AwaitedByNameOnly(Words):
+    def ascore(self, query: str, texts: Sequence[str]) -> list[float]:
+        return self.score(query, texts)
+
+
+class AwaitedBackwards(Words):
+    async def ascore(self, query: str, texts: Sequence[str]) -> list[float]:
+        return self.score(query, texts)[::-1]
+
+
+class LaxOptions(BaseModel):
+    model: str = "any"
+
+
+class TakesUnknownOptions(Words):
+    options = LaxOptions
+
+
+AWAITED = "test_it_can_be_awaited_from_one_event_loop_after_another"
+
+
+@pytest.mark.parametrize(
+    ("kind", "test", "told"),
+    [
+        (Relative, "test_scores_are_absolute", "are of the same texts"),
+        (Short, "test_each_text_has_a_score_from_0_to_1", r"returned 1 score\(s\) for 2 text"),
+        (Backwards, "test_the_answer_is_better", "the answer has"),
+        (SortsTheTexts, "test_arguments_stay_as_they_are", "the texts were changed"),
+        (ClosesOnce, "test_closing_twice_does_nothing", "2 == 1"),
+        (AwaitedByNameOnly, AWAITED, "ascore cannot be awaited; write it with async def"),
+        (AwaitedBackwards, AWAITED, "are of the same texts"),
+        (TakesUnknownOptions, "test_unknown_options_are_refused", "LaxOptions passes over keys"),
+    ],
+)
+def test_the_contract_notices(kind: type[Words], test: str, told: str) -> None:
     class Contract(RerankerContract):
         question, answer, other = "who likes tea", "the one who likes tea", "someone likes this"
 
         def reranker(self) -> Words:
             return kind()
 
-    contract = Contract()
-    failed = []
-    for name in dir(contract):
-        if name.startswith("test_"):
-            try:
-                getattr(contract, name)()
-            except Exception:
-                failed.append(name)
-    assert failed
+    with pytest.raises((AssertionError, RerankError), match=told):
+        getattr(Contract(), test)()

@@ -57,6 +57,10 @@ class TestSQLiteFile(VectorStoreContract):
     def store(self) -> VectorStoreBase:
         return SQLiteVectorStore({"path": str(next(self.files))})
 
+    def reopened(self, store: VectorStoreBase) -> VectorStoreBase:
+        store.close()
+        return SQLiteVectorStore({"path": store.database.path})
+
 
 class TestFailingStoreThatDoesNotFail(VectorStoreContract):
     def store(self) -> VectorStoreBase:

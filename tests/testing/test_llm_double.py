@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from mem0 import LLMError, LLMResponseError
 from mem0.llms.base import LLMBase, ask
@@ -71,6 +72,32 @@ class Greedy(answers()):  # type: ignore[misc]
         return super().generate_response(messages, *args, **kwargs)
 
 
+class AwaitedByNameOnly(answers()):  # type: ignore[misc]
+    def agenerate_response(self, *args: Any, **kwargs: Any) -> Any:
+        return self.generate_response(*args, **kwargs)
+
+
+class AwaitedWithoutTools(answers()):  # type: ignore[misc]
+    async def agenerate_response(self, messages: Any, response_format: Any = None, tools: Any = None) -> Any:
+        return self.generate_response(messages, response_format)
+
+
+class AwaitedWithoutJSON(answers()):  # type: ignore[misc]
+    async def agenerate_response(self, messages: Any, response_format: Any = None, tools: Any = None) -> Any:
+        return self.generate_response(messages, tools=tools)
+
+
+class LaxOptions(BaseModel):
+    model: str = "any"
+
+
+class TakesUnknownOptions(answers()):  # type: ignore[misc]
+    options = LaxOptions
+
+
+AWAITED = "test_it_can_be_awaited_from_one_event_loop_after_another"
+
+
 @pytest.mark.parametrize(
     ("made", "test", "told"),
     [
@@ -83,6 +110,12 @@ class Greedy(answers()):  # type: ignore[misc]
             "test_with_tools_the_answer_is_a_dict",
             "arguments are str",
         ),
+        (answers(with_tools={"content": "text"}), "test_with_tools_the_answer_is_a_dict", "tool_calls is NoneType"),
+        (answers(with_tools={"tool_calls": ["f"]}), "test_with_tools_the_answer_is_a_dict", "a tool call is str"),
+        (AwaitedByNameOnly, AWAITED, "agenerate_response cannot be awaited; write it with async def"),
+        (AwaitedWithoutTools, AWAITED, "with tools it returned str"),
+        (AwaitedWithoutJSON, AWAITED, "'hello', which is no JSON"),
+        (TakesUnknownOptions, "test_unknown_options_are_refused", "LaxOptions passes over keys"),
         (Greedy, "test_arguments_stay_as_they_are", "the messages were changed"),
         (answers(text=5), "test_threads_may_share_it", "an answer is no text"),
     ],

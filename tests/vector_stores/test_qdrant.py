@@ -27,7 +27,7 @@ from mem0.testing.contracts.store_tests import array, payload_of, row_id
 from mem0.types import Scope
 from mem0.vector_stores import qdrant_keyword as keyword
 from mem0.vector_stores import qdrant_neighbours
-from mem0.vector_stores.base import Query
+from mem0.vector_stores.base import Query, VectorStoreBase
 from mem0.vector_stores.qdrant import Qdrant
 from mem0.vector_stores.qdrant_filters import Filterable, pushed
 
@@ -42,9 +42,14 @@ class TestInMemory(VectorStoreContract):
 class TestFolder(VectorStoreContract):
     @pytest.fixture(autouse=True)
     def place(self, tmp_path: Path) -> None:
-        self.folder = tmp_path / "qdrant"
+        self.folders = (tmp_path / f"qdrant {number}" for number in range(100))
 
     def store(self) -> Qdrant:
+        self.folder = next(self.folders)
+        return Qdrant(path=str(self.folder))
+
+    def reopened(self, store: VectorStoreBase) -> Qdrant:
+        store.close()
         return Qdrant(path=str(self.folder))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import numbers
 from abc import ABC, abstractmethod
@@ -10,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any, ClassVar
 
-from mem0.embeddings.base import EmbeddingBase, embed_texts
-from mem0.testing.contracts.checks import cosine
+from mem0.embeddings.base import EmbeddingBase, embed_texts, embed_texts_async, offers
+from mem0.testing.contracts.checks import check_coroutines, check_options, cosine
 
 _TEXTS = [
     "I moved to Lisbon in March.",
@@ -61,6 +62,10 @@ class EmbedderContract(ABC):
     @abstractmethod
     def embedder(self) -> EmbeddingBase:
         """Return a new embedder; each test asks for one, and closes it."""
+
+    def test_unknown_options_are_refused(self) -> None:
+        with closing(self.embedder()) as embedder:
+            check_options(embedder)
 
     def test_vectors_have_the_size_that_is_declared(self) -> None:
         with closing(self.embedder()) as embedder:
@@ -153,6 +158,26 @@ class EmbedderContract(ABC):
                 found = list(threads.map(embedder.embed, texts))
             for text, first, second in zip(texts, expected, found, strict=True):
                 self._check_same(f"{text!r}, embedded by one of several threads", first, second)
+
+    def test_it_can_be_awaited_from_one_event_loop_after_another(self) -> None:
+        with closing(self.embedder()) as embedder:
+            check_coroutines(embedder, "aembed", "aembed_batch", "aclose")
+            if not offers(embedder, "aembed", "aembed_batch"):
+                return  # AsyncMemory uses a thread
+            expected = [embedder.embed(text) for text in _TEXTS]
+
+            async def asked() -> list[Any]:
+                try:
+                    return await asyncio.gather(*(embed_texts_async(embedder, _TEXTS) for _ in range(3)))
+                finally:
+                    awaited: Any = embedder
+                    if hasattr(awaited, "aclose"):
+                        await awaited.aclose()
+
+            for _ in range(2):
+                for vectors in asyncio.run(asked()):
+                    for text, first, second in zip(_TEXTS, expected, vectors, strict=True):
+                        self._check_same(f"{text!r}, embedded by a coroutine", first, second.tolist())
 
     def test_closing_twice_is_harmless(self) -> None:
         embedder = self.embedder()

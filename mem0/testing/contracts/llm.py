@@ -11,6 +11,7 @@ from contextlib import closing
 from typing import Any
 
 from mem0.llms.base import LLMBase, is_awaitable
+from mem0.testing.contracts.checks import check_coroutines, check_options
 
 _HELLO: list[dict[str, Any]] = [
     {"role": "system", "content": "You are a friendly assistant."},
@@ -20,6 +21,7 @@ _JSON: list[dict[str, Any]] = [
     {"role": "system", "content": "Answer with a JSON object."},
     {"role": "user", "content": "Which colours has the flag of Portugal?"},
 ]
+_OBJECT = {"type": "json_object"}
 _TOOLS = [
     {
         "type": "function",
@@ -50,6 +52,10 @@ class LLMContract(ABC):
     def llm(self) -> LLMBase:
         """Return a new LLM; each test asks for one, and closes it."""
 
+    def test_unknown_options_are_refused(self) -> None:
+        with closing(self.llm()) as llm:
+            check_options(llm)
+
     def test_messages_are_answered_with_text(self) -> None:
         with closing(self.llm()) as llm:
             answer = llm.generate_response(_messages(_HELLO))
@@ -57,9 +63,7 @@ class LLMContract(ABC):
 
     def test_json_is_answered_with_json(self) -> None:
         with closing(self.llm()) as llm:
-            answer = llm.generate_response(_messages(_JSON), response_format={"type": "json_object"})
-            assert isinstance(answer, str), f"with response_format it returned {type(answer).__name__}, not text"
-            assert isinstance(json.loads(answer), (dict, list)), f"{answer[:80]!r} is no JSON object"
+            _check_json(llm.generate_response(_messages(_JSON), response_format=_OBJECT))
 
     def test_with_tools_the_answer_is_a_dict(self) -> None:
         with closing(self.llm()) as llm:
@@ -80,12 +84,15 @@ class LLMContract(ABC):
 
     def test_it_can_be_awaited_from_one_event_loop_after_another(self) -> None:
         with closing(self.llm()) as llm:
+            check_coroutines(llm, "agenerate_response", "aclose")
             if not is_awaitable(llm):
                 return  # AsyncMemory uses a thread
 
             async def asked() -> list[Any]:
                 awaited: Any = llm
                 try:
+                    _check_json(await awaited.agenerate_response(_messages(_JSON), response_format=_OBJECT))
+                    _check_tool_answer(await awaited.agenerate_response(_messages(_HELLO), tools=_TOOLS))
                     return await asyncio.gather(*(awaited.agenerate_response(_messages(_HELLO)) for _ in range(3)))
                 finally:
                     if hasattr(awaited, "aclose"):
@@ -105,11 +112,23 @@ def _messages(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [dict(message) for message in messages]
 
 
+def _check_json(answer: Any) -> None:
+    assert isinstance(answer, str), f"with response_format it returned {type(answer).__name__}, not text"
+    try:
+        found = json.loads(answer)
+    except ValueError as error:
+        raise AssertionError(f"with response_format it returned {answer[:80]!r}, which is no JSON: {error}") from error
+    assert isinstance(found, (dict, list)), f"{answer[:80]!r} is no JSON object"
+
+
 def _check_tool_answer(answer: Any) -> None:
     assert isinstance(answer, Mapping), f"with tools it returned {type(answer).__name__}, not a dict"
     content = answer.get("content")
     assert content is None or isinstance(content, str), f"content is {type(content).__name__}, not text or None"
-    for call in answer.get("tool_calls") or ():
+    calls = answer.get("tool_calls")
+    assert isinstance(calls, list), f"tool_calls is {type(calls).__name__}, not a list"
+    for call in calls:
+        assert isinstance(call, Mapping), f"a tool call is {type(call).__name__}, not a dict"
         assert isinstance(call.get("name"), str), f"a tool call has the name {call.get('name')!r}"
         arguments = call.get("arguments")
         assert arguments is None or isinstance(arguments, dict), f"arguments are {type(arguments).__name__}, no dict"

@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import Any
 
 from mem0.rerankers.base import RerankerBase, is_awaitable, score_texts, score_texts_async
+from mem0.testing.contracts.checks import check_coroutines, check_options
 
 _TEXTS = [
     "",
@@ -44,6 +45,10 @@ class RerankerContract(ABC):
 
     def _texts(self) -> list[str]:
         return [self.answer, self.other or self.answer[::-1]]
+
+    def test_unknown_options_are_refused(self) -> None:
+        with closing(self.reranker()) as reranker:
+            check_options(reranker)
 
     def test_each_text_has_a_score_from_0_to_1(self) -> None:
         with closing(self.reranker()) as reranker:
@@ -84,6 +89,7 @@ class RerankerContract(ABC):
 
     def test_it_can_be_awaited_from_one_event_loop_after_another(self) -> None:
         with closing(self.reranker()) as reranker:
+            check_coroutines(reranker, "ascore", "aclose")
             if not is_awaitable(reranker):
                 return  # AsyncMemory uses a thread
             expected = score_texts(reranker, self.question, self._texts())

@@ -94,6 +94,7 @@ class MemoryTests(StoreTests):
             known = store.embedder(COLLECTION)
             assert known, "embedder() knows nothing after the first vector"
             assert known.dims == self.dims, f"embedder() says {known.dims}, the vectors have size {self.dims}"
+            assert known in (made_by, Embedder(self.dims)), f"embedder() says {known}, it was {made_by}"
             changes = [
                 Change("UPDATE", row_id(0), payload_of("only the payload")),
                 Change("UPDATE", row_id(1), payload_of("both"), array(self.axis(2, 3))),

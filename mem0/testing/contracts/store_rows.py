@@ -6,6 +6,7 @@ import copy
 from contextlib import closing
 from typing import Any
 
+from mem0.testing.contracts.checks import check_options
 from mem0.testing.contracts.store_tests import (
     COLLECTION,
     StoreTests,
@@ -17,7 +18,7 @@ from mem0.testing.contracts.store_tests import (
     row_id,
     row_of,
 )
-from mem0.types import Scope
+from mem0.types import Change, Embedder, Scope
 from mem0.vector_stores.base import Query
 
 _PAYLOAD: dict[str, Any] = {
@@ -43,6 +44,10 @@ _PAYLOAD: dict[str, Any] = {
 
 class RowTests(StoreTests):
     """Collections and rows are created, read, replaced and deleted, each on its own."""
+
+    def test_unknown_options_are_refused(self) -> None:
+        with closing(self.store()) as store:
+            check_options(store)
 
     def test_a_collection_is_created_and_known(self) -> None:
         with closing(self.store()) as store:
@@ -166,6 +171,27 @@ class RowTests(StoreTests):
         with self.filled(1) as store:
             store.delete(COLLECTION, row_id(99))
             check_rows("list()", store.list(COLLECTION), {0})
+
+    def test_what_is_stored_outlives_the_store(self) -> None:
+        store = self.store()
+        made_by = Embedder(self.dims, "model", "provider")
+        store.apply(COLLECTION, [Change("ADD", row_id(0), payload_of("memory 0"), array(self.axis(0)))], made_by)
+        identity, known = store.identity, store.embedder(COLLECTION)
+        again = self.reopened(store)
+        if again is None:
+            store.close()
+            return
+        with closing(again):
+            check_payload("get() after reopening", row_of(again, 0), payload_of("memory 0"))
+            self.check_vector("get() after reopening", row_of(again, 0), self.axis(0))
+            check_rows("list() after reopening", again.list(COLLECTION), {0})
+            after = again.embedder(COLLECTION)
+            assert after == known, f"embedder() says {after} after reopening, it was {known}"
+            assert again.identity == identity, f"identity is {again.identity!r} after reopening, it was {identity!r}"
+        with closing(self.store()) as other:
+            assert other.identity != identity, (
+                f"two stores have the identity {identity!r}; it is a store's place, and keeps their histories apart"
+            )
 
     def test_closing_twice_is_harmless(self) -> None:
         store = self.store()

@@ -32,6 +32,10 @@ class StoreTests(ABC):
     def store(self) -> VectorStoreBase:
         """Return a new, empty store; each test asks for one, and closes it."""
 
+    def reopened(self, store: VectorStoreBase) -> VectorStoreBase | None:
+        """Close a store and return a new one at its place; ``None``, the default, where it ends with the process."""
+        return None
+
     def filled(self, count: int) -> closing[VectorStoreBase]:
         """Return a store with a collection of so many rows of alice: row n is ``memory n``, along axis n."""
         store = self.store()

@@ -16,7 +16,13 @@ class VectorStoreContract(RowTests, SearchTests, FilterTests, MemoryTests):
                 return MyStore()
 
     ``store`` is called once by each test, and must give an empty store: one that lives in a file or on a
-    server needs a new place every time.  Whatever a store does not define itself is checked as well, with
+    server needs a new place every time.  Where it outlives the process, say so too:
+
+            def reopened(self, store: MyStore) -> MyStore:
+                store.close()
+                return MyStore(store.path)
+
+    Whatever a store does not define itself is checked as well, with
     the defaults of :class:`~mem0.vector_stores.base.VectorStoreBase`.
 
     Attributes:
