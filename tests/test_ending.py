@@ -16,7 +16,10 @@ import pytest
 
 import mem0
 from mem0 import Memory
+from mem0.exceptions import ClosedError, ConfigError
+from mem0.llms.base import LLMBase
 from mem0.testing import DeterministicEmbedding, FrozenClock
+from mem0.utils.factory import LlmFactory
 
 
 def stores(folder: Path) -> dict[str, dict[str, Any]]:
@@ -63,6 +66,8 @@ def test_an_interpreter_that_exits_in_the_middle_of_its_work(tmp_path: Path, kin
     code = f"""
 import sys, threading, time
 from mem0 import Memory
+from mem0.exceptions import ClosedError, ConfigError
+from mem0.llms.base import LLMBase
 from mem0.testing import DeterministicEmbedding
 m = Memory({config!r}, embedder=DeterministicEmbedding(8))
 def work(number):
@@ -98,3 +103,29 @@ def test_a_clock_that_goes_back_loses_nothing(tmp_path: Path) -> None:
         assert {row["id"] for row in m.search("likes", user_id="alice")} == {first, second}
         assert m.check().ok
         assert m.delete_all(user_id="alice")["deleted"] == 2
+
+
+class StuckLLM(LLMBase):
+    """Cannot be closed."""
+
+    def generate_response(self, messages: Any, **more: Any) -> str:
+        raise AssertionError("never asked")
+
+    def close(self) -> None:
+        raise OSError("it is stuck")
+
+
+def test_a_part_that_cannot_be_closed_keeps_no_other_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LlmFactory.providers, "stuck", f"{__name__}.StuckLLM")
+    config = {"llm": {"provider": "stuck"}, "path": str(tmp_path / "m.db")}
+    m = Memory(config)
+    store = m.vector_store
+    with pytest.raises(OSError, match="it is stuck"):
+        m.close()
+    with pytest.raises(ClosedError):
+        store.list_cols()
+    m.close()  # a second time does nothing
+
+    # Nor does it hide why there is no memory at all.
+    with pytest.raises(ConfigError, match="embedder provider 'nobody' is unknown"):
+        Memory({**config, "embedder": {"provider": "nobody"}})

@@ -36,7 +36,7 @@ from mem0.testing import FrozenClock, ScriptedLLM, async_memory, memory
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples/plugin/src"))
 
-from mem0_example_plugin.store import DictionaryStore
+from mem0_example_plugin.store import TableStore, TableStoreConfig
 from plain_store import PlainStore
 
 EXAMPLES = int(os.environ.get("MEM0_FUZZ_EXAMPLES", "8"))
@@ -628,7 +628,7 @@ class InAPlainStore(Isolation):
         return history
 
 
-class InADictionary(Isolation):
+class InATable(Isolation):
     """The store of the example plugin: the nine verbs and nothing else."""
 
     knows_insertion = False
@@ -636,7 +636,7 @@ class InADictionary(Isolation):
     strategy = "two_pass"
 
     def arguments(self) -> dict[str, Any]:
-        return {"vector_store": DictionaryStore()}
+        return {"vector_store": TableStore(TableStoreConfig(file=str(self.folder / "table.db")))}
 
 
 class Blocking:
@@ -691,7 +691,7 @@ TestInMemory = _test(Isolation)
 TestInOneFile = _test(InOneFile)
 TestInTwoFiles = _test(InTwoFiles)
 TestInAPlainStore = _test(InAPlainStore)
-TestInADictionary = _test(InADictionary)
+TestInATable = _test(InATable)
 TestAwaited = _test(Awaited)
 TestInQdrant = pytest.mark.skipif(find_spec("qdrant_client") is None, reason="qdrant_client is not installed")(
     _test(InQdrant)

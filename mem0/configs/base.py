@@ -18,9 +18,8 @@ from mem0.exceptions import ConfigError
 Model = TypeVar("Model", bound=BaseModel)
 
 # Published keys that mean nothing here, and what to do instead.
-_REFUSED = {
-    "graph_store": "there is no graph store; leave it out (related memories are found by search itself)",
-}
+_NO_GRAPH = "there is no graph store; leave it out (related memories are found by search itself)"
+_REFUSED = {"enable_graph": _NO_GRAPH, "graph_store": _NO_GRAPH}
 
 # Older names of a key.
 _OLDER_NAMES = {"custom_fact_extraction_prompt": "custom_instructions", "custom_prompt": "custom_instructions"}
@@ -205,7 +204,7 @@ def data_folder() -> Path:
 def _gathered(found: dict[str, Any]) -> dict[str, Any]:
     """Bring a configuration found in the wild into our shape; what lies inside stays as it is."""
     for key, reason in _REFUSED.items():
-        if found.get(key) is not None:
+        if found.get(key) not in (None, False):
             raise ConfigError(f"config[{key!r}]: {reason}")
         found.pop(key, None)
     for older, name in _OLDER_NAMES.items():

@@ -200,9 +200,8 @@ def _checked(embedder: Any, texts: Sequence[str], vectors: Any) -> NDArray[np.fl
     except (TypeError, ValueError, OverflowError) as error:  # the last of a whole number beyond any float
         raise EmbeddingError(f"{name} returned vectors of different sizes or not of numbers: {error}") from error
     if matrix.ndim != 2 or matrix.shape[1] == 0:
-        raise EmbeddingError(
-            f"{name} returned shape {matrix.shape} for {len(texts)} text(s); one flat vector each is wanted"
-        )
+        found = f"shape {matrix.shape}" if matrix.ndim > 1 else f"{type(vectors[0]).__name__} in place of a vector"
+        raise EmbeddingError(f"{name} returned {found} for {len(texts)} text(s); one flat vector each is wanted")
     expected = getattr(embedder, "dims", None)
     if isinstance(expected, int) and matrix.shape[1] != expected:
         raise EmbeddingError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -86,7 +87,8 @@ class MemoryCore(MemoryBase):
             self._parts.on_before_write = on_before_write
             self._parts.telemetry = chosen(telemetry, self.config.telemetry, self._parts)
         except BaseException:
-            self._release()
+            with suppress(Exception):  # what the user must learn is why there is no memory
+                self._release()
             raise
 
     @classmethod
@@ -383,8 +385,12 @@ class MemoryCore(MemoryBase):
         if self._is_handle:
             return  # the parts are those of the memory it was made from
         self._closed[0] = True
-        while self._opened:
-            # Whoever wrote a provider with the two published methods only has nothing to close.
-            close = getattr(self._opened.pop(), "close", None)
-            if close is not None:
-                close()
+        try:
+            while self._opened:
+                # Whoever wrote a provider with the two published methods only has nothing to close.
+                close = getattr(self._opened.pop(), "close", None)
+                if close is not None:
+                    close()
+        finally:
+            if self._opened:  # one could not be closed; the others are
+                self._release()

@@ -552,8 +552,10 @@ class AsyncMemory(MemoryCore):
 
     async def close(self) -> None:
         """See :meth:`Memory.close`."""
-        await self._release_awaited()
-        await in_thread(self._release)
+        try:
+            await self._release_awaited()
+        finally:
+            await in_thread(self._release)
 
     def __await__(self) -> Generator[Any, None, AsyncMemory]:
         # `await AsyncMemory.from_config(...)` is a published form; there is nothing to wait for.

@@ -27,7 +27,7 @@ _INSTALL = {
     "google": "google-genai>=1.51,<4",
     "groq": "groq>=1,<2",
     "httpx": "httpx>=0.27,<1",
-    "litellm": "litellm>=1.60,<2,!=1.82.7,!=1.82.8,!=1.107.0",
+    "litellm": "litellm>=1.81,<2,!=1.82.7,!=1.82.8,!=1.107.0",
     "numpy": "numpy>=1.24,<3",
     "ollama": "ollama>=0.6.2,<1",
     "onnxruntime": "onnxruntime>=1.19,<2",

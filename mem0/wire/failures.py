@@ -125,25 +125,27 @@ class Failure:
             return "429, the quota is used up: check plan and billing"
         if status == 429:
             when = f"after {self.retry_after} s" if seconds_asked(self.retry_after) > 0 else "later"
-            return f"429, too many requests: try again {when}{_in_brackets(said)}"
+            return f"429, too many requests: try again {when}{in_brackets(said)}"
         if self.timed_out:
             return "no answer within the time-out: try again, or raise timeout in the config"
         if self.unreached:
             return f"no connection ({said}): check the network and base_url, then try again"
         if self.too_long:
             option, what = ("max_input_bytes", "a text") if embeds else ("max_llm_chars", "the prompt")
+            if issubclass(kind, RerankError):
+                option, what = "max_tokens_per_doc", "a memory"
             remedy = f"lower {option}, or use a model with a larger window"
-            return f"{status}, {what} is too long for this model{_in_brackets(said)}: {remedy}"
+            return f"{status}, {what} is too long for this model{in_brackets(said)}: {remedy}"
         if status == 501:
-            return f"501, the server does not do this: check how it was started, and base_url{_in_brackets(said)}"
+            return f"501, the server does not do this: check how it was started, and base_url{in_brackets(said)}"
         if status is not None and status >= 500:
-            return f"{status}, the server failed: try again later{_in_brackets(said)}"
+            return f"{status}, the server failed: try again later{in_brackets(said)}"
         if status is not None:
             return f"{status}, the request was refused: {said}"
         return said
 
 
-def _in_brackets(said: str) -> str:
+def in_brackets(said: str) -> str:
     """Return what a server said, unless that is a page of HTML, as gateways answer."""
     return "" if not said or _MARKUP.search(said) else f" ({said})"
 

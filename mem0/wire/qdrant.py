@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from qdrant_client import AsyncQdrantClient, QdrantClient
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
@@ -36,7 +36,7 @@ from mem0.exceptions import (
 from mem0.parts import is_coroutine_function
 from mem0.text import without_login
 from mem0.wire.connection import Secret
-from mem0.wire.failures import hidden
+from mem0.wire.failures import hidden, in_brackets, shown_cause
 from mem0.wire.loops import AsyncClients
 from mem0.wire.retries import pauses
 
@@ -115,14 +115,6 @@ class QdrantConnection(BaseModel):
         if not callable(asks) or isinstance(client, type) or is_coroutine_function(asks):
             raise ValueError("this is no QdrantClient; give one that blocks, AsyncMemory makes its own beside it")
         return client
-
-    @field_validator("api_key")
-    @classmethod
-    def _is_sendable(cls, key: SecretStr | None) -> SecretStr | None:
-        text = key.get_secret_value() if key else ""
-        if not text.isascii() or not text.isprintable():
-            raise ValueError("a key has no line breaks and only ASCII characters; check how it was read")
-        return key
 
     def secrets(self) -> list[str | None]:
         """Return what must not be told."""
@@ -413,21 +405,27 @@ class QdrantLine:
         if status is None and not unreached and not isinstance(error, (ApiException, ValueError)):
             raise error
         secrets = self._options.secrets()
-        said = hidden(said, secrets)
+
+        def shown(text: str) -> str:
+            return hidden(text, secrets)
+
+        said = shown(said)
         if status == 404 and "ollection" in said:
             raise CollectionGoneError(said) from error
         passing = unreached or (retryable_status(status) and status not in _NOT_AGAIN)
         if passing and pause is not None:
             return
         told = self._told(call, status, said, passing)
-        raise told from (error if hidden(str(error), secrets) == str(error) else None)
+        raise told from shown_cause(error, shown)
 
     def _told(self, call: Call, status: int | None, said: str, passing: bool) -> StorageError:
         where = f"Qdrant at {self.where}: {call.method}"
         if status in (401, 403):
             return StoragePermissionError(f"{where}: {status}, the key was refused: check api_key; nothing was stored")
         if passing:
-            cause = f"{status}, the server failed or is busy" if status else f"no answer ({said})"
+            cause = (
+                f"{status}, the server failed or is busy{in_brackets(said[:500])}" if status else f"no answer ({said})"
+            )
             return StorageUnavailableError(f"{where}: {cause}: check that it runs, then try again; nothing was stored")
         if "ndex required" in said:
             said += "; this server filters by indexed keys only: make one with client.create_payload_index"

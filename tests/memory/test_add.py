@@ -358,6 +358,7 @@ class TestFailures:
             ([[1.0, 0.0]] * 3, r"3 vector\(s\) for 2 text"),
             (None, "NoneType for 2 text"),
             (iter([[1.0, 0.0]] * 2), "iterator for 2 text"),
+            ([None, None], "NoneType in place of a vector for 2 text"),
             ([[1.0, 0.0], [1.0]], "different sizes"),
             ([[1.0, 0.0], ["a", "b"]], "not of numbers"),
             ([[1.0, 0.0], [float("nan"), 1.0]], "inf or NaN"),

@@ -158,6 +158,7 @@ class TestMistakes:
             ),
             ({"path": "a", "vector_store": {"provider": "sqlite", "config": {"path": "b"}}}, "mean the same"),
             ({"graph_store": {"provider": "neo4j"}}, r"config\['graph_store'\]: there is no graph store; leave it out"),
+            ({"enable_graph": True}, r"config\['enable_graph'\]: there is no graph store; leave it out"),
             ({"llm": {"provider": "opnai"}}, "llm provider 'opnai' is unknown; did you mean 'openai'"),
             ({"llm": {"provider": "openai", "config": {"modle": "x"}}}, "did you mean 'model'"),
             ({"add_strategy": "three_pass"}, r"config\['add_strategy'\].*'single_pass' or 'two_pass'"),

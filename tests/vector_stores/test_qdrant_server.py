@@ -183,7 +183,11 @@ def test_keys(server: QdrantServer) -> None:
         (error(403, "Forbidden"), StoragePermissionError, "403, the key was refused"),
         (error(429, "Too many"), StorageUnavailableError, "429, the server failed or is busy"),
         (Answer(429, {"status": {"error": "slow"}}, {"Retry-After": "1"}), StorageUnavailableError, "429"),
-        (error(500, "Service internal error"), StorageUnavailableError, "500, the server failed"),
+        (
+            error(500, "Service internal error"),
+            StorageUnavailableError,
+            r"500, the server failed or is busy \(.*Service internal error",
+        ),
         (Answer(502, "<html>"), StorageUnavailableError, "502"),
         (Answer(cut=True), StorageUnavailableError, "no answer"),
         (Answer(body={"result": 7}), StorageError, "not what Qdrant answers"),
@@ -242,7 +246,7 @@ def test_mistakes_are_told(server: QdrantServer) -> None:
 
 @pytest.mark.parametrize("key", ["key-from-a-file\n", "sch\u00fcssel-123"])
 def test_a_key_that_cannot_be_sent_is_refused_and_not_told(key: str) -> None:
-    with pytest.raises(ConfigError, match=r"\['api_key'\].*: a key has no line breaks") as caught:
+    with pytest.raises(ConfigError, match=r"\['api_key'\].*: (?:there is|this holds) .*line break") as caught:
         Qdrant(url="http://127.0.0.1:9", api_key=key)
     assert key.strip() not in "".join(traceback.format_exception(caught.value))
 
