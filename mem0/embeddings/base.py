@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -83,21 +83,6 @@ def beginning(text: str, most_bytes: int) -> str:
 def is_longer(text: str, most_bytes: int) -> bool:
     """Tell whether :func:`beginning` leaves out something of a text."""
     return len(clean(text).encode()) > most_bytes
-
-
-def batches(texts: Iterable[str], most_texts: int, most_bytes: int) -> Iterator[list[str]]:
-    """Yield texts in batches, each within what one request may hold."""
-    batch: list[str] = []
-    size = 0
-    for text in texts:
-        length = len(text.encode())
-        if batch and (len(batch) == most_texts or size + length > most_bytes):
-            yield batch
-            batch, size = [], 0
-        batch.append(text)
-        size += length
-    if batch:
-        yield batch
 
 
 def size_of(vectors: Sequence[Sequence[float]]) -> int | None:

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from mem0.embeddings.base import EmbeddingBase, batches, beginning, embedder_options, is_longer, size_of
+from mem0.embeddings.base import EmbeddingBase, beginning, embedder_options, is_longer, size_of
 from mem0.embeddings.openai import vectors_of
 from mem0.exceptions import EmbeddingError
+from mem0.wire.batches import batches, bytes_of
 from mem0.wire.connection import without_ours
 from mem0.wire.litellm import LiteLLMConnection, LiteLLMLine, imported
 from mem0.wire.vendors import MOST_BYTES, MOST_TEXTS, VENDORS
@@ -102,7 +103,7 @@ class LiteLLMEmbedding(EmbeddingBase):
         prepared = (beginning(text, self.config.max_input_bytes) for text in texts)
         vendor = VENDORS.get(self.config.model.partition("/")[0])
         most_texts, most_bytes = (vendor.most_texts, vendor.most_bytes) if vendor else (MOST_TEXTS, MOST_BYTES)
-        for batch in batches(prepared, min(self.config.batch_size, most_texts), most_bytes):
+        for batch in batches(prepared, min(self.config.batch_size, most_texts), most_bytes, bytes_of):
             request: dict[str, Any] = {"model": self.config.model, "input": batch}
             if self.config.embedding_dims is not None:
                 request["dimensions"] = self.config.embedding_dims

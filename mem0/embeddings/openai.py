@@ -10,8 +10,9 @@ import openai
 from openai import AsyncOpenAI, OpenAI
 from pydantic import Field, field_validator
 
-from mem0.embeddings.base import EmbeddingBase, batches, beginning, embedder_options, is_longer, size_of
+from mem0.embeddings.base import EmbeddingBase, beginning, embedder_options, is_longer, size_of
 from mem0.exceptions import EmbeddingError
+from mem0.wire.batches import batches, bytes_of
 from mem0.wire.connection import check_arguments, named_model, without_ours
 from mem0.wire.dispensed import Dispensed
 from mem0.wire.openai import OpenAIConnection
@@ -146,7 +147,7 @@ class OpenAIEmbedding(EmbeddingBase):
     def _requests(self, texts: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Yield requests for the texts, each within what one may hold."""
         prepared = (beginning(text, self.config.max_input_bytes) for text in texts)
-        for batch in batches(prepared, min(self.config.batch_size, self.most_texts), self.most_bytes):
+        for batch in batches(prepared, min(self.config.batch_size, self.most_texts), self.most_bytes, bytes_of):
             request: dict[str, Any] = {"model": self.model, "input": batch, "encoding_format": "float"}
             request |= self.config.model_kwargs
             if self.config.embedding_dims is not None:

@@ -8,9 +8,7 @@ payload, as collections of mem0ai have it: those open as they are, without a key
 from __future__ import annotations
 
 import time
-import uuid
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import Field
@@ -26,24 +24,18 @@ from mem0.exceptions import ConfigError, StorageError, ValidationError
 from mem0.filters import parse_filters
 from mem0.times import new_id, said_at
 from mem0.types import Embedder, Record, Scope, own_notes
-from mem0.vector_stores import qdrant_keyword as keyword
 from mem0.vector_stores import qdrant_layout as layouts
+from mem0.vector_stores import qdrant_points as points
 from mem0.vector_stores.base import Candidates, Query, Rows, VectorStoreBase, checked_vector
 from mem0.vector_stores.qdrant_filters import Pushed, pushed
 from mem0.vector_stores.qdrant_layout import Layout
-from mem0.vector_stores.qdrant_search import PAGE, candidates, native, nearest, scrolled
+from mem0.vector_stores.qdrant_search import PAGE, candidates, nearest, scrolled
 from mem0.wire.qdrant import Call, Calls, QdrantConnection, QdrantLine
 
 if TYPE_CHECKING:
     from mem0.types import Change
 
 Answer = TypeVar("Answer")
-
-# Points, or operations, in one request.
-_PAGE = 256
-
-# Bytes of JSON in one request; a server takes 32 MB, and older HTTP clients write signs beyond ASCII twice as long.
-_LARGEST = 10_000_000
 
 # More points than the engine inside a process can hold.
 _ALL = 2**31
@@ -162,14 +154,9 @@ class Qdrant(VectorStoreBase):
                 yield from layouts.keyword_added(name)
                 self._layouts.pop(name, None)
             done = 0
-            for page in _pages((yield from self._scrolled(name, None)), _PAGE):
-                vectors = [(row.id, keyword.document(row.payload)) for row in page]
-                points = [
-                    models.PointVectors(id=id, vector={keyword.KEYWORD: vector}) for id, vector in vectors if vector
-                ]
-                if points:
-                    yield Call("update_vectors", {"collection_name": name, "points": points, "wait": True})
-                done += len(points)
+            for batch in points.requests(points.with_keywords((yield from self._scrolled(name, None)))):
+                yield Call("update_vectors", {"collection_name": name, "points": batch, "wait": True})
+                done += len(batch)
             return done
 
         return self._run(name, calls)
@@ -191,7 +178,7 @@ class Qdrant(VectorStoreBase):
 
         def calls() -> Calls[None]:
             layout = yield from self._known(name)
-            yield from self._operate(name, [self._point(layout, *row) for row in rows])
+            yield from self._operate(name, [points.point(layout, *row) for row in rows])
 
         self._run(name, calls)
 
@@ -204,21 +191,21 @@ class Qdrant(VectorStoreBase):
     ) -> None:
         def calls() -> Calls[None]:
             layout = yield from self._known(name)
-            yield from self._operate(name, self._updating(layout, vector_id, vector, payload))
+            yield from self._operate(name, points.updating(layout, vector_id, vector, payload))
 
         self._run(name, calls)
 
     def delete(self, name: str, vector_id: str) -> None:
         def calls() -> Calls[None]:
-            if (yield from self._layout(name)) is not None and _is_point_id(vector_id):
-                yield from self._operate(name, [_deleting([vector_id])])
+            if (yield from self._layout(name)) is not None and points.is_id(vector_id):
+                yield from self._operate(name, points.deleting([vector_id]))
 
         self._run(name, calls)
 
     def delete_each(self, name: str, vector_ids: Sequence[str]) -> dict[str, Exception]:
         def calls() -> Calls[None]:
             if (yield from self._layout(name)) is not None:
-                yield from self._operate(name, [_deleting(page) for page in _pages(vector_ids, _PAGE)])
+                yield from self._operate(name, points.deleting(vector_ids))
 
         try:
             self._run(name, calls)
@@ -231,10 +218,7 @@ class Qdrant(VectorStoreBase):
             layout = yield from self._layout(name)
             if layout is None:
                 return []
-            found: Rows = []
-            for page in _pages([id for id in vector_ids if _is_point_id(id)], _PAGE):
-                found += yield from _retrieved(name, layout, page)
-            return found
+            return (yield from _retrieved(name, layout, [*filter(points.is_id, vector_ids)]))
 
         return self._run(name, calls)
 
@@ -244,8 +228,7 @@ class Qdrant(VectorStoreBase):
             if layout is None:
                 return 0
             found = yield from self._scrolled(name, pushed(parse_filters(filters), layout.filterable), filters)
-            pages = _pages([row.id for row in found], _PAGE)
-            yield from self._operate(name, [_deleting(page) for page in pages])
+            yield from self._operate(name, points.deleting([row.id for row in found]))
             return len(found)
 
         return self._run(name, calls)
@@ -260,11 +243,11 @@ class Qdrant(VectorStoreBase):
             operations: list[Any] = []
             for change in changes:
                 if change.event == "DELETE":
-                    operations.append(_deleting([change.id]))
+                    operations += points.deleting([change.id])
                 elif change.event == "UPDATE":
-                    operations += self._updating(layout, change.id, change.vector, change.payload)
+                    operations += points.updating(layout, change.id, change.vector, change.payload)
                 else:
-                    operations.append(self._point(layout, change.id, change.vector, change.payload))
+                    operations.append(points.point(layout, change.id, change.vector, change.payload))
             yield from self._operate(name, operations)
 
         self._run(name, calls)
@@ -431,37 +414,13 @@ class Qdrant(VectorStoreBase):
 
     def _operate(self, name: str, operations: Sequence[Any]) -> Calls[None]:
         """Carry out operations in order, many in one request; a point is one that puts it in."""
-        for batch in _batches(operations):
-            arguments = {"collection_name": name, "update_operations": _joined(batch), "wait": True}
+        for batch in points.requests(operations):
+            arguments = {"collection_name": name, "update_operations": points.joined(batch), "wait": True}
             yield Call("batch_update_points", arguments)
-
-    def _point(self, layout: Layout, id: str, vector: Any, payload: Mapping[str, Any]) -> Any:
-        dense = checked_vector(vector, layout.size, f"row {id!r}").tolist()
-        vectors = {layout.dense: dense, **_sparse(layout, payload)}
-        return models.PointStruct(id=_point_id(id), vector=vectors, payload=dict(payload))
-
-    def _updating(self, layout: Layout, id: str, vector: Any, payload: Mapping[str, Any] | None) -> Sequence[Any]:
-        """Return what replaces a row's vector and payload."""
-        point = _point_id(id)
-        operations: list[Any] = []
-        vectors: dict[str, Any] = {}
-        if vector is not None:
-            vectors[layout.dense] = checked_vector(vector, layout.size, f"row {id!r}").tolist()
-        if payload is not None:
-            vectors.update(_sparse(layout, payload))
-            replaced = models.SetPayload(payload=dict(payload), points=[point])
-            operations.append(models.OverwritePayloadOperation(overwrite_payload=replaced))
-            if layout.others:  # made of the old text, by a program that will make them anew
-                stale = models.DeleteVectors(points=[point], vector=[*layout.others])
-                operations.append(models.DeleteVectorsOperation(delete_vectors=stale))
-        if vectors:
-            points = [models.PointVectors(id=point, vector=vectors)]
-            operations.append(models.UpdateVectorsOperation(update_vectors=models.UpdateVectors(points=points)))
-        return operations
 
     def _get(self, name: str, id: str) -> Calls[Record | None]:
         layout = yield from self._layout(name)
-        if layout is None or not _is_point_id(id):
+        if layout is None or not points.is_id(id):
             return None
         found = yield from _retrieved(name, layout, [id])
         return found[0] if found else None
@@ -496,72 +455,10 @@ class Qdrant(VectorStoreBase):
         return len((yield from self._scrolled(name, push, filters, alive_at)))
 
 
-def _sparse(layout: Layout, payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the sparse vector of a payload, by its name, where the collection has one."""
-    if not layout.has_keyword:
-        return {}
-    return {keyword.KEYWORD: keyword.document(payload) or models.SparseVector(indices=[], values=[])}
-
-
-def _deleting(ids: Sequence[str]) -> Any:
-    return models.DeleteOperation(delete=models.PointIdsList(points=native(ids)))
-
-
-def _batches(operations: Sequence[Any]) -> Iterator[list[Any]]:
-    """Split operations into what goes into one request."""
-    batch: list[Any] = []
-    size = 0
-    for operation in operations:
-        more = len(operation.model_dump_json().encode())
-        if batch and (len(batch) == _PAGE or size + more > _LARGEST):
-            yield batch
-            batch, size = [], 0
-        batch.append(operation)
-        size += more
-    if batch:
-        yield batch
-
-
-def _joined(batch: Sequence[Any]) -> list[Any]:
-    """Make one operation of points that follow each other: a server writes down each operation by itself."""
-    joined: list[Any] = []
-    for are_points, group in groupby(batch, lambda one: isinstance(one, models.PointStruct)):
-        members = [*group]
-        joined += [models.UpsertOperation(upsert=models.PointsList(points=members))] if are_points else members
-    return joined
-
-
 def _retrieved(name: str, layout: Layout, ids: Sequence[str]) -> Calls[Rows]:
-    arguments = {"collection_name": name, "ids": native(ids), "with_payload": True, "with_vectors": True}
-    points = yield Call("retrieve", arguments)
-    return [_record(point, layout) for point in points]
-
-
-def _record(point: Any, layout: Layout) -> Record:
-    vector = point.vector
-    if isinstance(vector, dict):
-        vector = vector.get(layout.dense)
-    return Record(str(point.id), dict(point.payload or {}), vector=vector)
-
-
-def _is_point_id(id: str) -> bool:
-    """Tell whether Qdrant takes a text as a point's id: a UUID, as memories have them, or a whole number."""
-    if id.isdecimal():
-        return id == str(int(id)) and int(id) < 2**64
-    try:
-        return str(uuid.UUID(id)) == id
-    except ValueError:
-        return False
-
-
-def _point_id(id: str) -> Any:
-    if not _is_point_id(id):
-        raise ValidationError(
-            f"row {id!r}: an id is a UUID in Qdrant, in small letters with hyphens, or a whole number"
-        )
-    return native([id])[0]
-
-
-def _pages(items: Sequence[Any], size: int) -> Iterator[Any]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+    found: Rows = []
+    for start in range(0, len(ids), points.MOST):
+        page = points.native(ids[start : start + points.MOST])
+        arguments = {"collection_name": name, "ids": page, "with_payload": True, "with_vectors": True}
+        found += [points.record(one, layout) for one in (yield Call("retrieve", arguments))]
+    return found

@@ -29,6 +29,7 @@ from mem0.vector_stores.base import (
 from mem0.vector_stores.qdrant_filters import Pushed, pushed
 from mem0.vector_stores.qdrant_layout import Layout
 from mem0.vector_stores.qdrant_neighbours import TOO_MANY, Line, is_turn, read_line
+from mem0.vector_stores.qdrant_points import native
 from mem0.wire.qdrant import Call, Calls
 
 #: Points in one answer of a server.
@@ -255,8 +256,3 @@ def _idf(probes: Mapping[int, Any], answers: Sequence[Any], count: int) -> dict[
             if weight:
                 found[word] = point.score / weight
     return found
-
-
-def native(ids: Sequence[str]) -> list[Any]:
-    """Return ids as Qdrant has them: UUIDs as memories have them, or the whole numbers of other programs."""
-    return [int(id) if id.isdecimal() else id for id in ids]
