@@ -35,6 +35,7 @@ NEEDS = {
     "test_generated_docs.py": "anthropic",
     "vector_stores/test_qdrant.py": "qdrant_client",
     "vector_stores/test_qdrant_commits.py": "qdrant_client",
+    "vector_stores/test_qdrant_engine.py": "qdrant_edge",
     "vector_stores/test_qdrant_grpc.py": "qdrant_client",
     "vector_stores/test_qdrant_server.py": "qdrant_client",
 }

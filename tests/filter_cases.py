@@ -137,3 +137,50 @@ def cases(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
 
 
 CASES = cases()
+
+# Values that a store might confuse, close together and under keys that it can be asked for.
+_SCALARS: st.SearchStrategy[Any] = st.sampled_from(
+    [
+        0,
+        1,
+        4,
+        4.0,
+        4.5,
+        -0.0,
+        0.1,
+        2**53,
+        2**53 + 1,
+        -(2**63),
+        1e300,
+        "4",
+        "",
+        "a",
+        "A",
+        "日",
+        "true",
+        True,
+        False,
+        None,
+    ]
+)
+_ALIKE = _SCALARS | st.lists(_SCALARS, max_size=3) | st.dictionaries(st.sampled_from("kn"), _SCALARS, max_size=2)
+_IDS = st.sampled_from(["a", "A", "4", "", "日"])
+_LIMITS = _SCALARS.filter(lambda value: value is not None and not isinstance(value, bool))
+_CONDITIONS = st.one_of(
+    st.tuples(st.sampled_from("kn"), st.sampled_from(["eq", "ne"]), _ALIKE),
+    st.tuples(st.sampled_from("kn"), st.sampled_from(["in", "nin"]), st.lists(_ALIKE, max_size=3)),
+    st.tuples(st.sampled_from("kn"), st.sampled_from(["gt", "gte", "lt", "lte", "contains"]), _LIMITS),
+    st.tuples(st.sampled_from(["user_id", "run_id"]), st.sampled_from(["eq", "ne"]), _IDS),
+    st.tuples(st.sampled_from(["user_id", "run_id"]), st.sampled_from(["in", "nin"]), st.lists(_IDS, max_size=3)),
+).map(lambda condition: {condition[0]: {condition[1]: condition[2]}})
+_COMPOUND = st.recursive(
+    _CONDITIONS,
+    lambda inner: st.dictionaries(st.sampled_from(GROUPS), st.lists(inner, max_size=3), min_size=1, max_size=1),
+    max_leaves=4,
+)
+ALIKE_ROWS = st.lists(
+    st.fixed_dictionaries({}, optional={"k": _ALIKE, "n": _ALIKE, "user_id": _IDS | st.none(), "run_id": _IDS}),
+    min_size=4,
+    max_size=12,
+)
+ALIKE_FILTERS = st.lists(_COMPOUND, min_size=4, max_size=12)

@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from filter_cases import CASES
+from filter_cases import ALIKE_FILTERS, ALIKE_ROWS, CASES
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from qdrant_client import QdrantClient, models
 
 from mem0 import ConfigError, Memory, StorageError
 from mem0.embeddings.onnx import OnnxEmbedding
 from mem0.exceptions import ClosedError, StorageBusyError, ValidationError
-from mem0.filters import GROUPS, matches, parse_filters
+from mem0.filters import matches, parse_filters
 from mem0.testing import DeterministicEmbedding, ScriptedLLM, VectorStoreContract, memory
 from mem0.testing.contracts.store_tests import array, payload_of, row_id
 from mem0.types import Scope
@@ -70,50 +69,7 @@ def test_filters_pick_what_matches_picks(case: tuple[list[dict[str, Any]], list[
             assert store.count("c", filters) == len(wanted)
 
 
-# What Qdrant might confuse, close together and under keys that it can be asked for.
-_SCALARS: st.SearchStrategy[Any] = st.sampled_from(
-    [
-        0,
-        1,
-        4,
-        4.0,
-        4.5,
-        -0.0,
-        0.1,
-        2**53,
-        2**53 + 1,
-        -(2**63),
-        1e300,
-        "4",
-        "",
-        "a",
-        "A",
-        "日",
-        "true",
-        True,
-        False,
-        None,
-    ]
-)
-_VALUES = _SCALARS | st.lists(_SCALARS, max_size=3) | st.dictionaries(st.sampled_from("kn"), _SCALARS, max_size=2)
-_IDS = st.sampled_from(["a", "A", "4", "", "日"])
-_ROWS = st.fixed_dictionaries({}, optional={"k": _VALUES, "n": _VALUES, "user_id": _IDS | st.none(), "run_id": _IDS})
-_LIMITS = _SCALARS.filter(lambda value: value is not None and not isinstance(value, bool))
-_CONDITIONS = st.one_of(
-    st.tuples(st.sampled_from("kn"), st.sampled_from(["eq", "ne"]), _VALUES),
-    st.tuples(st.sampled_from("kn"), st.sampled_from(["in", "nin"]), st.lists(_VALUES, max_size=3)),
-    st.tuples(st.sampled_from("kn"), st.sampled_from(["gt", "gte", "lt", "lte", "contains"]), _LIMITS),
-    st.tuples(st.sampled_from(["user_id", "run_id"]), st.sampled_from(["eq", "ne"]), _IDS),
-    st.tuples(st.sampled_from(["user_id", "run_id"]), st.sampled_from(["in", "nin"]), st.lists(_IDS, max_size=3)),
-).map(lambda condition: {condition[0]: {condition[1]: condition[2]}})
-_FILTERS = st.recursive(
-    _CONDITIONS,
-    lambda inner: st.dictionaries(st.sampled_from(GROUPS), st.lists(inner, max_size=3), min_size=1, max_size=1),
-    max_leaves=4,
-)
-
-
-@given(st.lists(_ROWS, min_size=4, max_size=12), st.lists(_FILTERS, min_size=4, max_size=12))
+@given(ALIKE_ROWS, ALIKE_FILTERS)
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 def test_qdrant_leaves_out_nothing_that_matches(rows: list[dict[str, Any]], written: list[dict[str, Any]]) -> None:
     client = QdrantClient(":memory:")
