@@ -97,11 +97,20 @@ class TokenVectors(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Embedder:
-    """Which embedder made a collection's vectors."""
+    """Which embedder made a collection's vectors.
+
+    Attributes:
+        dims: Size of the vectors.
+        model: The model's own name.
+        provider: What the embedder is called in a configuration.
+        configured: The model's name as it was configured, which may tell the way to it too (``openai/...``): so it
+            was recorded once.  It is not recorded any more.
+    """
 
     dims: int
     model: str | None = None
     provider: str | None = None
+    configured: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

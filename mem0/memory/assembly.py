@@ -16,7 +16,6 @@ from mem0.memory.operations import Parts
 from mem0.parts import is_coroutine_function
 from mem0.rerankers.base import is_awaitable
 from mem0.storage import Database, same_path
-from mem0.types import Embedder
 from mem0.utils.factory import EmbedderFactory, LlmFactory, RerankerFactory, VectorStoreFactory
 from mem0.vector_stores.base import VectorStoreBase
 
@@ -88,8 +87,7 @@ def assembled(
         parts.embedding_model = embedder
     dims = getattr(embedder, "dims", None)
     if isinstance(dims, int):
-        model = getattr(embedder, "model", None)
-        parts.check_embedder(Embedder(dims, model if isinstance(model, str) else None, parts.embedder_provider))
+        parts.check_embedder(parts.made_by(embedder, dims))
     parts.committer.recover()
     return parts
 

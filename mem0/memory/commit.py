@@ -41,7 +41,7 @@ def require_same_embedder(collection: str, recorded: Embedder | None, found: Emb
     """
     if recorded is None:
         return
-    models_differ = bool(recorded.model and found.model and recorded.model != found.model)
+    models_differ = bool(recorded.model and found.model) and recorded.model not in (found.model, found.configured)
     if recorded.dims != found.dims or models_differ:
         raise EmbedderMismatchError(
             f"collection {collection!r} was made by {_described(recorded)}, "

@@ -76,6 +76,12 @@ class Parts:
         with _translated(self.vector_store, "open"):
             return self.vector_store.embedder(self.collection_name)
 
+    def made_by(self, embedder: Any, dims: int) -> Embedder:
+        """Return what is known of an embedder that makes vectors of a size."""
+        names = (getattr(embedder, "model", None), getattr(getattr(embedder, "config", None), "model", None))
+        model, configured = (name if isinstance(name, str) else None for name in names)  # a mock has every attribute
+        return Embedder(dims, model, self.embedder_provider, configured)
+
     def check_embedder(self, found: Embedder) -> None:
         """Compare an embedder with the size that was configured, and with the one the collection was made by.
 
@@ -209,8 +215,7 @@ class Embed(Operation):
         vectors: NDArray[np.float32],
         tokens: Sequence[TokenVectors] | None,
     ) -> Embedded:
-        name = getattr(model, "model", None)
-        made_by = Embedder(vectors.shape[1], name if isinstance(name, str) else None, parts.embedder_provider)
+        made_by = parts.made_by(model, vectors.shape[1])
         parts.check_embedder(made_by)
         known = offers(model, "was_cut")
         cut = [model.was_cut(text) if known else False for text in self.texts]

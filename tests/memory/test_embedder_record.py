@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -126,6 +127,20 @@ class TestModel:
         with memory(embedder=DeterministicEmbedding(8), path=path) as m:
             m.add("likes tea")
         memory(embedder=Vendor(8), path=path).close()
+
+    def test_a_model_that_was_recorded_as_it_was_configured(self, path: str) -> None:
+        def reached_by(way: str) -> Sized:
+            embedder: Any = Sized(8)
+            embedder.model, embedder.config = "small", SimpleNamespace(model=f"{way}/small")
+            return embedder
+
+        with memory(embedder=DeterministicEmbedding(8, "vendor/small"), path=path) as m:
+            m.add("likes tea")
+        with memory(embedder=reached_by("vendor"), path=path) as m:
+            m.add("owns a dog")
+            assert m.get_all().total == 2
+        with pytest.raises(EmbedderMismatchError):
+            memory(embedder=reached_by("another"), path=path)
 
     def test_a_replaced_embedder_is_checked_at_its_first_use(self) -> None:
         with memory(embedder=DeterministicEmbedding(8, "one")) as m:
