@@ -205,7 +205,7 @@ class Qdrant(VectorStoreBase):
     def delete_each(self, name: str, vector_ids: Sequence[str]) -> dict[str, Exception]:
         def calls() -> Calls[None]:
             if (yield from self._layout(name)) is not None:
-                yield from self._operate(name, points.deleting(vector_ids))
+                yield from self._operate(name, points.deleting([*filter(points.is_id, vector_ids)]))
 
         try:
             self._run(name, calls)

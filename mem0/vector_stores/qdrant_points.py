@@ -26,7 +26,8 @@ _LARGEST = 10_000_000
 def is_id(id: str) -> bool:
     """Tell whether Qdrant takes a text as a point's id: a UUID, as memories have them, or a whole number."""
     if id.isdecimal():
-        return id == str(int(id)) and int(id) < 2**64
+        # The length first: Python refuses to read very long numbers.
+        return len(id) <= len(str(2**64)) and id == str(int(id)) and int(id) < 2**64
     try:
         return str(uuid.UUID(id)) == id
     except ValueError:
@@ -91,7 +92,7 @@ def deleting(ids: Sequence[str]) -> list[Any]:
 
 def with_keywords(rows: Sequence[Record]) -> list[models.PointVectors]:
     """Return the sparse vectors of rows, of those that have words."""
-    vectors = [(row.id, keyword.document(row.payload)) for row in rows]
+    vectors = zip(native([row.id for row in rows]), (keyword.document(row.payload) for row in rows), strict=True)
     return [models.PointVectors(id=id, vector={keyword.KEYWORD: vector}) for id, vector in vectors if vector]
 
 

@@ -248,11 +248,22 @@ def test_ids_are_uuids_or_the_whole_numbers_of_other_programs() -> None:
         assert [row.id for row in store.list("c")] == ["7"]
         assert store.delete_each("c", ["7", "8", "x"]) == {}
         assert store.count("c") == 0
-        for id in ("01", "-1", "x", str(uuid.uuid4()).upper(), uuid.uuid4().hex):
+        for id in ("01", "-1", "x", "1" * 5000, str(uuid.uuid4()).upper(), uuid.uuid4().hex):
             assert store.get("c", id) is None
             store.delete("c", id)
             with pytest.raises(ValidationError, match="an id is a UUID in Qdrant"):
                 store.insert("c", [[1.0, 0.0]], [{}], [id])
+
+
+def test_points_of_other_programs_get_the_keyword_leg_by_their_own_ids() -> None:
+    client = QdrantClient(":memory:")
+    client.create_collection("c", models.VectorParams(size=2, distance=models.Distance.COSINE))
+    client.upsert("c", [models.PointStruct(id=7, vector=[1.0, 0.0], payload=payload_of("likes tea"))])
+    with Qdrant(client=client) as store:
+        assert store.add_keyword_leg("c") == 1
+        found = store.candidates("c", Query(Scope("alice"), "tea", array([1.0, 0.0]), 2))
+        assert found.legs["keyword"][0] > 0
+    client.close()
 
 
 def test_mistakes_are_told() -> None:
