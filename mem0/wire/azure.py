@@ -7,6 +7,7 @@ The SDK reads ``AZURE_OPENAI_API_KEY``, ``AZURE_OPENAI_AD_TOKEN``, ``AZURE_OPENA
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -83,8 +84,8 @@ class AzureConnection(OpenAIConnection):
             )
         try:
             check_address(endpoint)
-            if "/openai/deployments" in endpoint:  # the SDK would append it once more
-                raise ValueError("it goes on to a deployment; cut it off before /openai/deployments")
+            if re.search("/openai/(deployments|v1)", endpoint):  # the SDK would append it once more
+                raise ValueError("it goes on behind the resource; cut it off before /openai")
         except ValueError as error:
             raise ConfigError(f"provider 'azure_openai': azure_endpoint, or AZURE_OPENAI_ENDPOINT: {error}") from error
         given = super().arguments()

@@ -168,6 +168,7 @@ def test_mistakes_are_told(server: AzureServer) -> None:
         ("my-resource.openai.azure.com", "is no address"),
         ("https://me:hush@my resource", "is no address"),
         ("https://r.openai.azure.com/openai/deployments/x/chat/completions?api-version=1", "cut it off before"),
+        ("https://r.openai.azure.com/openai/v1/", "cut it off before"),
     ],
 )
 def test_endpoints_that_are_none(endpoint: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
