@@ -83,7 +83,8 @@ def _whole_schemes(proxies: Any) -> Any:
 
 def _all_addresses(proxies: Any) -> Any:
     for proxy in proxies.values() if isinstance(proxies, dict) else [proxies]:
-        check_address(proxy.get_secret_value())
+        if proxy is not None:
+            check_address(proxy.get_secret_value())
     return proxies
 
 
@@ -101,7 +102,7 @@ def proxy_for(proxies: Any, scheme: str) -> str | None:
 Secret = Annotated[SecretStr, AfterValidator(_sendable)]
 Headers = Annotated[dict[str, str], AfterValidator(_all_sendable)]
 Proxies = Annotated[
-    Secret | dict[Literal["http://", "https://", "all://"], Secret],
+    Secret | dict[Literal["http://", "https://", "all://"], Secret | None],  # none, as a variable that is not set
     BeforeValidator(_whole_schemes),
     AfterValidator(_all_addresses),
 ]

@@ -360,6 +360,15 @@ def test_published_keys_that_have_one(openai_server: OpenAIServer, ollama_server
     assert ollama_server.requests[0].body["options"]["top_k"] == 5
 
 
+def test_a_proxy_of_one_scheme_may_be_unset(openai_server: OpenAIServer) -> None:
+    nowhere = "http://127.0.0.1:9"
+    for proxies in ({"http://": None, "https://": nowhere}, {"http://": None, "all://": nowhere}):
+        with made(openai_server, http_client_proxies=proxies) as llm:
+            assert llm.generate_response(HELLO)
+    with pytest.raises(ConfigError, match="is no address"):
+        made(openai_server, http_client_proxies={"http://": None, "https://": "proxy"})
+
+
 def test_published_keys_that_are_not_set(openai_server: OpenAIServer) -> None:
     unset = {"models": None, "openrouter_base_url": None, "response_callback": None, "is_reasoning_model": None}
     with made(openai_server, **unset) as llm:
