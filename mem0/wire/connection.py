@@ -27,6 +27,7 @@ from mem0.wire.failures import Vendor
 
 # What the header of a request can hold, and every key consists of.
 _SENDABLE = re.compile(r"[!-~]([ -~]*[!-~])?")
+_NAME_OF_HEADER = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 
 
 def check_sendable(text: str) -> None:
@@ -51,11 +52,12 @@ def _sendable(secret: SecretStr) -> SecretStr:
 
 def _all_sendable(headers: dict[str, str]) -> dict[str, str]:
     for name, value in headers.items():
-        for text in (name, value or "-"):  # a value may be empty
-            try:
-                check_sendable(text)
-            except ValueError as error:
-                raise ValueError(f"{name!r}: {error}") from None
+        if not _NAME_OF_HEADER.fullmatch(name):
+            raise ValueError(f"{name!r} is no name of a header: those have letters, digits and hyphens, and no blanks")
+        try:
+            check_sendable(value or "-")  # it may be empty
+        except ValueError as error:
+            raise ValueError(f"{name!r}: {error}") from None
     return headers
 
 

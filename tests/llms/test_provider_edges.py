@@ -258,6 +258,12 @@ def test_keys_and_headers_that_no_request_can_hold(provider: str, key: str) -> N
         assert "sk-secret" not in "".join(traceback.format_exception(caught.value))
 
 
+@pytest.mark.parametrize("name", ["X Team", "X-Team:", "X-T\u00e9am", "X-Team\n", ""])
+def test_names_that_no_header_has(name: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"{name!r} is no name of a header")):
+        LlmFactory.create("openai", {"api_key": KEY, "headers": {name: "a"}})
+
+
 @pytest.mark.parametrize(
     ("provider", "variable"),
     [
