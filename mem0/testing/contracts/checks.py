@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -20,6 +21,20 @@ def refused(expected: type[Exception], what: str, call: Callable[[], Any]) -> No
     except Exception as error:
         raise AssertionError(f"{what}: expected {expected.__name__}, got {type(error).__name__}: {error}") from error
     raise AssertionError(f"{what}: expected {expected.__name__}, but nothing was raised; the result is {result!r}")
+
+
+def in_two_event_loops(provider: Any, ask: Callable[[], Awaitable[Any]]) -> Iterator[Any]:
+    """Yield what a provider is asked for in one event loop after another; it is released at the end of each."""
+
+    async def asked() -> Any:
+        try:
+            return await ask()
+        finally:
+            if hasattr(provider, "aclose"):
+                await provider.aclose()
+
+    for _ in range(2):
+        yield asyncio.run(asked())
 
 
 def check_options(provider: object) -> None:

@@ -9,10 +9,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import chain
 from typing import Any, ClassVar
 
 from mem0.embeddings.base import EmbeddingBase, embed_texts, embed_texts_async, offers
-from mem0.testing.contracts.checks import check_coroutines, check_options, cosine
+from mem0.testing.contracts.checks import check_coroutines, check_options, cosine, in_two_event_loops
 
 _TEXTS = [
     "I moved to Lisbon in March.",
@@ -167,17 +168,11 @@ class EmbedderContract(ABC):
             expected = [embedder.embed(text) for text in _TEXTS]
 
             async def asked() -> list[Any]:
-                try:
-                    return await asyncio.gather(*(embed_texts_async(embedder, _TEXTS) for _ in range(3)))
-                finally:
-                    awaited: Any = embedder
-                    if hasattr(awaited, "aclose"):
-                        await awaited.aclose()
+                return await asyncio.gather(*(embed_texts_async(embedder, _TEXTS) for _ in range(3)))
 
-            for _ in range(2):
-                for vectors in asyncio.run(asked()):
-                    for text, first, second in zip(_TEXTS, expected, vectors, strict=True):
-                        self._check_same(f"{text!r}, embedded by a coroutine", first, second.tolist())
+            for vectors in chain.from_iterable(in_two_event_loops(embedder, asked)):
+                for text, first, second in zip(_TEXTS, expected, vectors, strict=True):
+                    self._check_same(f"{text!r}, embedded by a coroutine", first, second.tolist())
 
     def test_closing_twice_is_harmless(self) -> None:
         embedder = self.embedder()

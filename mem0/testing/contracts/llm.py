@@ -11,7 +11,7 @@ from contextlib import closing
 from typing import Any
 
 from mem0.llms.base import LLMBase, is_awaitable
-from mem0.testing.contracts.checks import check_coroutines, check_options
+from mem0.testing.contracts.checks import check_coroutines, check_options, in_two_event_loops
 
 _HELLO: list[dict[str, Any]] = [
     {"role": "system", "content": "You are a friendly assistant."},
@@ -88,18 +88,14 @@ class LLMContract(ABC):
             if not is_awaitable(llm):
                 return  # AsyncMemory uses a thread
 
-            async def asked() -> list[Any]:
-                awaited: Any = llm
-                try:
-                    _check_json(await awaited.agenerate_response(_messages(_JSON), response_format=_OBJECT))
-                    _check_tool_answer(await awaited.agenerate_response(_messages(_HELLO), tools=_TOOLS))
-                    return await asyncio.gather(*(awaited.agenerate_response(_messages(_HELLO)) for _ in range(3)))
-                finally:
-                    if hasattr(awaited, "aclose"):
-                        await awaited.aclose()
+            awaited: Any = llm
 
-            for _ in range(2):
-                answers = asyncio.run(asked())
+            async def asked() -> list[Any]:
+                _check_json(await awaited.agenerate_response(_messages(_JSON), response_format=_OBJECT))
+                _check_tool_answer(await awaited.agenerate_response(_messages(_HELLO), tools=_TOOLS))
+                return await asyncio.gather(*(awaited.agenerate_response(_messages(_HELLO)) for _ in range(3)))
+
+            for answers in in_two_event_loops(llm, asked):
                 assert all(isinstance(answer, str) for answer in answers), "an awaited answer is no text"
 
     def test_closing_twice_does_nothing(self) -> None:

@@ -7,10 +7,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import chain
 from typing import Any
 
 from mem0.rerankers.base import RerankerBase, is_awaitable, score_texts, score_texts_async
-from mem0.testing.contracts.checks import check_coroutines, check_options
+from mem0.testing.contracts.checks import check_coroutines, check_options, in_two_event_loops
 
 _TEXTS = [
     "",
@@ -95,17 +96,11 @@ class RerankerContract(ABC):
             expected = score_texts(reranker, self.question, self._texts())
 
             async def asked() -> list[Any]:
-                try:
-                    scoring = (score_texts_async(reranker, self.question, self._texts()) for _ in range(3))
-                    return await asyncio.gather(*scoring)
-                finally:
-                    awaited: Any = reranker
-                    if hasattr(awaited, "aclose"):
-                        await awaited.aclose()
+                scoring = (score_texts_async(reranker, self.question, self._texts()) for _ in range(3))
+                return await asyncio.gather(*scoring)
 
-            for _ in range(2):
-                for scores in asyncio.run(asked()):
-                    _alike(scores, expected)
+            for scores in chain.from_iterable(in_two_event_loops(reranker, asked)):
+                _alike(scores, expected)
 
     def test_closing_twice_does_nothing(self) -> None:
         reranker = self.reranker()
