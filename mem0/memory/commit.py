@@ -20,6 +20,7 @@ from mem0.exceptions import ConflictError, EmbedderMismatchError, Mem0Error, Sto
 from mem0.history.base import HistoryBase, Intent
 from mem0.memory.checking import Survey
 from mem0.memory.deciding import by_fingerprint, decide, marks_of
+from mem0.memory.payloads import text_of
 from mem0.types import Change, Embedder, HistoryRow, Outcome, Record, Scope
 
 if TYPE_CHECKING:
@@ -238,7 +239,7 @@ class Committer:
                 HistoryRow(
                     id=str(uuid.uuid4()),
                     memory_id=change.id,
-                    prev_value=_text_of(previous.payload) if previous else None,
+                    prev_value=text_of(previous.payload) if previous else None,
                     new_value=change.payload.get("data"),
                     event=change.event,
                     timestamp=timestamp,
@@ -399,12 +400,6 @@ class Committer:
             return 0 if kept else self.history.forget(self.ledger, memory_ids=[target])
         gone = [outcome.change.id for outcome in _succeeded(outcomes)]
         return self.history.forget(self.ledger, scope=target, memory_ids=gone, keep=kept)
-
-
-def _text_of(payload: Mapping[str, Any]) -> str | None:
-    """Return what a row says; one that another program keeps in the collection may hold anything there."""
-    text = payload.get("data")
-    return text if isinstance(text, str) else None
 
 
 def _beside_the_text(payload: Mapping[str, Any]) -> dict[str, Any]:

@@ -169,13 +169,19 @@ def fingerprint_of(change: Change) -> str | None:
     return own_notes(change.payload).get("fingerprint")
 
 
+def text_of(payload: Mapping[str, Any]) -> str | None:
+    """Return what a row says; one that another program keeps in the collection may hold anything there."""
+    text = payload.get("data")
+    return text if isinstance(text, str) else None
+
+
 def public(record: Record) -> MemoryDict:
     """Return a memory as users get it."""
     payload = _without_derived(record.payload)
     metadata: dict[str, Any] = {}
     memory: dict[str, Any] = {
         "id": record.id,
-        "memory": text if isinstance(text := payload.get("data"), str) else "",  # of other programs' rows too
+        "memory": text_of(payload) or "",
         "hash": payload.get("hash"),
         "metadata": metadata,
         "created_at": payload.get("created_at"),
