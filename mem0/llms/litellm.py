@@ -17,6 +17,11 @@ litellm = imported()
 class LiteLlmConfig(LiteLLMConnection, ChatLlmConfig):
     """Options of :class:`LiteLLM`."""
 
+    hints: ClassVar[dict[str, str]] = {
+        **ChatLlmConfig.hints,
+        "http_client_proxies": "LiteLLM takes a proxy from the environment only; set HTTPS_PROXY",
+    }
+
 
 class LiteLLM(LLMBase):
     """Asks an LLM through LiteLLM; safe to share between threads.

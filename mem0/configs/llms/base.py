@@ -15,7 +15,6 @@ class BaseLlmConfig(BaseModel):
 
     #: Published keys that have no place here, and what to do instead.
     hints: ClassVar[dict[str, str]] = {
-        "http_client_proxies": "LiteLLM takes a proxy from the environment only; set HTTPS_PROXY",
         "is_reasoning_model": "what a model does not take is learned from its answer; leave it out",
         "lmstudio_response_format": "JSON is asked for by the library, and a server that has no such mode is noticed; "
         "leave it out",
