@@ -257,9 +257,9 @@ def test_ids_are_uuids_or_the_whole_numbers_of_other_programs() -> None:
 
 def test_points_of_other_programs_get_the_keyword_leg_by_their_own_ids() -> None:
     client = QdrantClient(":memory:")
-    client.create_collection("c", models.VectorParams(size=2, distance=models.Distance.COSINE))
-    client.upsert("c", [models.PointStruct(id=7, vector=[1.0, 0.0], payload=payload_of("likes tea"))])
     with Qdrant(client=client) as store:
+        store.create_col("c", 2)
+        client.upsert("c", [models.PointStruct(id=7, vector={"": [1.0, 0.0]}, payload=payload_of("likes tea"))])
         assert store.add_keyword_leg("c") == 1
         found = store.candidates("c", Query(Scope("alice"), "tea", array([1.0, 0.0]), 2))
         assert found.legs["keyword"][0] > 0
