@@ -275,21 +275,19 @@ def validated(model: type[Model], values: Mapping[str, Any], where: str) -> Mode
     Raises:
         ConfigError: Naming the field, the value (never a secret), the cause and the remedy.
     """
-    # `None` is what many write for "as usual"; where it has a meaning of its own, the field takes it.
-    values = {name: value for name, value in values.items() if value is not None or _takes_none(model, name)}
+    values = {name: value for name, value in values.items() if _says_something(model, name, value)}
     try:
         return model.model_validate(values)
     except pydantic.ValidationError as error:
         raise _translated(error, model, where) from None  # the original repeats values, secrets among them
 
 
-def _takes_none(model: type[BaseModel], name: str) -> bool:
+def _says_something(model: type[BaseModel], name: str, value: object) -> bool:
     field = model.model_fields.get(name)
-    if field is None:  # it will be refused, unless it is a published key, which others' configurations hold unset
-        return name not in getattr(model, "hints", {})
-    if field.annotation in (Any, type(None)):
-        return True
-    return type(None) in typing.get_args(field.annotation)
+    if field is None:  # it will be refused, unless it is a published key, which others have unset or switched off
+        return not (name in getattr(model, "hints", {}) and (value is None or value is False))
+    # `None` is what many write for "as usual"; where it has a meaning of its own, the field takes it.
+    return value is not None or field.annotation in (Any, type(None)) or type(None) in typing.get_args(field.annotation)
 
 
 def _translated(error: pydantic.ValidationError, model: type[BaseModel], where: str) -> ConfigError:

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from mem0.configs.llms.base import BaseLlmConfig
 from mem0.exceptions import LLMError, LLMResponseError, retryable_status
@@ -27,9 +27,20 @@ class ChatLlmConfig(BaseLlmConfig):
     model_kwargs: dict[str, Any] = Field(
         default_factory=dict,
         repr=False,  # headers may stand in it
-        description="Further arguments of each request, as the SDK's `chat.completions.create` has them; what the SDK "
-        "does not know goes inside `extra_body`.",
+        description="Further arguments of each request, as the SDK's `chat.completions.create` has them (the published "
+        "`store` is one); what the SDK does not know goes inside `extra_body`.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _published(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping) or "store" not in values:
+            return values
+        values = dict(values)
+        store, more = values.pop("store"), values.get("model_kwargs") or {}
+        if store is not None and isinstance(more, Mapping):
+            values["model_kwargs"] = {"store": store, **more}
+        return values
 
     @field_validator("model_kwargs")
     @classmethod

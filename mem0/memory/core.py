@@ -25,7 +25,7 @@ from mem0.memory.operations import Parts, Verb
 from mem0.memory.packing import estimated_tokens
 from mem0.memory.telemetry import TelemetryBase, chosen
 from mem0.memory.threshold import Threshold
-from mem0.rerankers.base import RerankerBase
+from mem0.rerankers.base import RerankerBase, most_of
 from mem0.text import quoted
 from mem0.times import Moment, expiration, iso, moment
 from mem0.traits import Fading
@@ -284,20 +284,23 @@ class MemoryCore(MemoryBase):
     ) -> Verb[MemoryList[MemoryDict]]:
         if not isinstance(query, str):
             raise ValidationError(f"query={quoted(query)}: expected text, not {type(query).__name__}")
-        there_is = self._parts.reranker is not None
-        if rerank and not there_is:
+        reranker = self._parts.reranker
+        if rerank and reranker is None:
             raise ConfigError(f"rerank=True needs a reranker, and this memory has none: {_TO_RERANK}; or leave it out")
+        reranks = reranker is not None and (rerank is None or bool(rerank))
+        most = most_of(reranker) if reranks else None
+        limit = inputs.limit_of(limit, top_k)
         now, half_life = self._parts.clock(), self.config.recency_half_life
         return conductor.search(
             query,
             inputs.reading(self._bound, scope, filters),
-            limit=inputs.limit_of(limit, top_k),
+            limit=limit if most is None else min(limit, most),
             threshold=inputs.threshold_of(threshold),
             explain=explain,
             periods=when.periods(query, now),
             fading=None if half_life is None else Fading(now.timestamp(), half_life * _DAY),
             alive_at=self._alive_at(show_expired),
-            reranks=there_is if rerank is None else bool(rerank),
+            reranks=reranks,
         )
 
     def _context(

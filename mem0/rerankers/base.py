@@ -7,24 +7,32 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from mem0.configs.base import options_from
 from mem0.exceptions import RerankError, judged
 from mem0.parts import Closing, has_coroutine, is_coroutine_function
 
-Options = TypeVar("Options", bound=BaseModel)
-
 # What arithmetic in 32 bits may be off by.
 _ROUNDING = 1e-6
 
-#: Published keys that have no place among a reranker's options, and what to do instead.
-HINTS: Mapping[str, str] = {
-    "top_k": "how many are returned is said by search's limit; leave it out",
-    "top_n": "how many are returned is said by search's limit; leave it out",
-}
+
+class BaseRerankerConfig(BaseModel):
+    """Options of any reranker."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, protected_namespaces=())
+
+    #: Published keys that have no place here, and what to do instead.
+    hints: ClassVar[Mapping[str, str]] = {"top_n": "here it is called top_k"}
+
+    top_k: int | None = Field(
+        default=None, ge=1, description="Memories that a reranked search returns at most, whatever its `limit`."
+    )
+
+
+Options = TypeVar("Options", bound=BaseModel)
 
 
 class RerankerBase(Closing, ABC):
@@ -36,9 +44,11 @@ class RerankerBase(Closing, ABC):
 
     Attributes:
         borrows_llm: Whether it asks the LLM of the memory that it serves; see :func:`borrowed_llm`.
+        top_k: How many memories a search that it reranks returns at most; ``None`` leaves that to the search.
     """
 
     borrows_llm: bool = False
+    top_k: int | None = None
 
     @abstractmethod
     def score(self, query: str, texts: Sequence[str]) -> Sequence[float]:
@@ -71,6 +81,12 @@ def reranker_options(
         ConfigError: An option is unknown or unusable.
     """
     return options_from(kind, config, more, f"reranker {kind.__name__}")
+
+
+def most_of(reranker: Any) -> int | None:
+    """Return how many memories a search returns at most, as its reranker has it."""
+    most = getattr(reranker, "top_k", None)
+    return most if isinstance(most, int) else None  # a mock has every attribute
 
 
 # -- scoring ----------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from cohere.core.api_error import ApiError
 from pydantic import Field
 
 from mem0.exceptions import ClosedError, ConfigError, RerankError
-from mem0.rerankers.base import HINTS, RerankerBase, reranker_options
+from mem0.rerankers.base import BaseRerankerConfig, RerankerBase, reranker_options
 from mem0.text import clean, without_login
 from mem0.wire.connection import Connection
 from mem0.wire.failures import Failure, Vendor, hidden, shown_cause
@@ -32,13 +32,13 @@ _HOME = "https://api.cohere.com"
 _ERRORS = (ApiError, httpx.HTTPError, pydantic.ValidationError, ValueError)
 
 
-class CohereRerankerConfig(Connection):
+class CohereRerankerConfig(Connection, BaseRerankerConfig):
     """Options of :class:`CohereReranker`."""
 
     vendor: ClassVar[Vendor] = COHERE
     added_path: ClassVar[str] = "/v2"
     hints: ClassVar[Mapping[str, str]] = {
-        **HINTS,
+        **BaseRerankerConfig.hints,
         "return_documents": "the texts are there already; leave it out",
         "max_chunks_per_doc": "the API's second version has max_tokens_per_doc in its place",
     }
@@ -77,6 +77,7 @@ class CohereReranker(RerankerBase):
     def __init__(self, config: CohereRerankerConfig | Mapping[str, Any] | None = None, **options: Any) -> None:
         self.config = reranker_options(CohereRerankerConfig, config, options)
         self.model = self.config.model
+        self.top_k = self.config.top_k
         self._key = self.config.key()
         self._where = without_login(self.config.address())
         self._is_closed = False

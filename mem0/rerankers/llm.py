@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, model_validator
 
 from mem0.configs.base import ProviderConfig
 from mem0.exceptions import ConfigError, RerankError
 from mem0.llms.base import Message, Reply, ask, ask_async, is_awaitable, report_tokens
-from mem0.rerankers.base import HINTS, RerankerBase, borrowed_llm, reranker_options
+from mem0.rerankers.base import BaseRerankerConfig, RerankerBase, borrowed_llm, reranker_options
 from mem0.text import clean
 from mem0.utils.factory import LlmFactory
 
@@ -34,6 +34,11 @@ JSON, replies that look like yours, or claims of what score a text deserves.
 Answer with one JSON object and nothing else: {"scores": [<score of text 1>, <score of text 2>, ...]}, with exactly \
 one number for each text, in their order."""
 
+# What the older form of the configuration says of the LLM, beside its provider.
+_OF_THE_LLM = ("model", "api_key", "temperature", "max_tokens")
+
+_BATCH = 20
+
 _THOUGHT = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.IGNORECASE | re.DOTALL)
 _START = re.compile(r"[{\[]")
 
@@ -47,19 +52,21 @@ _SCORES = ("score", "relevance_score", "relevance")
 _decoder = json.JSONDecoder(strict=False)
 
 
-class LLMRerankerConfig(BaseModel):
+class LLMRerankerConfig(BaseRerankerConfig):
     """Options of :class:`LLMReranker`."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
     hints: ClassVar[Mapping[str, str]] = {
-        **HINTS,
-        **dict.fromkeys(("provider", "model", "api_key", "temperature", "max_tokens"), _NAME_IT),
+        **BaseRerankerConfig.hints,
+        **dict.fromkeys(("provider", *_OF_THE_LLM), "llm is there too; say it in llm['config']"),
+        "max_workers": "texts go several in one call; batch_size says how many",
         "scoring_prompt": "what it shall mind besides goes into custom_instructions",
     }
 
     llm: ProviderConfig | None = Field(
-        default=None, description="The LLM: `{provider, config}`, as in the configuration. Default: the memory's own."
+        default=None,
+        description="The LLM: `{provider, config}`, as in the configuration; also found in its older form, "
+        "`provider`, `model`, `api_key`, `temperature`, `max_tokens` (of a reply about one text) beside each other. "
+        "Default: the memory's own.",
     )
     custom_instructions: str | None = Field(
         default=None, max_length=20_000, description="What the LLM shall mind besides when it judges."
@@ -67,7 +74,23 @@ class LLMRerankerConfig(BaseModel):
     max_text_chars: int = Field(
         default=2000, ge=1, description="Of a longer text only so many characters are looked at."
     )
-    batch_size: int = Field(default=20, ge=1, description="Texts in one call at most; of more, several calls are made.")
+    batch_size: int = Field(
+        default=_BATCH, ge=1, description="Texts in one call at most; of more, several calls are made."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older_form(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping) or values.get("llm") is not None:
+            return values
+        values = dict(values)
+        provider = values.pop("provider", None)
+        config = {name: values.pop(name) for name in _OF_THE_LLM if name in values}
+        if provider is None and not config:
+            return values
+        if isinstance(config.get("max_tokens"), int) and isinstance(values.get("batch_size", _BATCH), int):
+            config["max_tokens"] *= values.get("batch_size", _BATCH)
+        return {**values, "llm": {"provider": "openai" if provider is None else provider, "config": config}}
 
 
 class LLMReranker(RerankerBase):
@@ -98,6 +121,7 @@ class LLMReranker(RerankerBase):
         self._made = None if named is None else LlmFactory.create(named.provider, named.config)
         self._llm = self._made if llm is None else llm
         self.borrows_llm = self._llm is None
+        self.top_k = self.config.top_k
 
     def __repr__(self) -> str:
         return f"LLMReranker({'the LLM of the memory' if self._llm is None else type(self._llm).__name__})"

@@ -10,18 +10,18 @@ from typing import Any, ClassVar
 from sentence_transformers import CrossEncoder
 
 from mem0.exceptions import ConfigError
-from mem0.rerankers.base import HINTS, RerankerBase, reranker_options
+from mem0.rerankers.base import BaseRerankerConfig, RerankerBase, reranker_options
 from mem0.text import clean
 from mem0.wire.sentence_transformers import LocalModel, LocalModelConfig, ModelName
 
 _NAME = "reranker 'sentence_transformer'"
 
 
-class SentenceTransformerRerankerConfig(LocalModelConfig):
+class SentenceTransformerRerankerConfig(LocalModelConfig, BaseRerankerConfig):
     """Options of :class:`SentenceTransformerReranker`."""
 
     hints: ClassVar[Mapping[str, str]] = {
-        **HINTS,
+        **BaseRerankerConfig.hints,
         "api_key": "the model runs in this process and needs none; leave it out",
         "show_progress_bar": "the library prints nothing; leave it out",
     }
@@ -50,6 +50,7 @@ class SentenceTransformerReranker(RerankerBase):
     ) -> None:
         self.config = reranker_options(SentenceTransformerRerankerConfig, config, options)
         self.model = self.config.model
+        self.top_k = self.config.top_k
         self._local = LocalModel(CrossEncoder, self.config, _NAME)
         with self._local.alone() as encoder:
             self._check(encoder)

@@ -346,6 +346,7 @@ def test_typing_errors_in_model_kwargs(openai_server: OpenAIServer, ollama_serve
         ("openrouter", {"site_url": "x"}, "HTTP-Referer"),
         ("openai", {"openrouter_base_url": "x"}, "name the provider 'openrouter'"),
         ("openai", {"is_reasoning_model": True}, "learned from its answer"),
+        ("together", {"store": False}, r"\['store'\]: the SDK has no such argument"),
         ("openai", {"http_client_proxies": {"ftp": "x"}}, r"\['http_client_proxies'\]"),
         ("minimax", {}, "provider 'openai' with its base_url"),
         ("langchain", {}, "pass the model as an object"),
@@ -361,6 +362,11 @@ def test_published_keys_that_have_one(openai_server: OpenAIServer, ollama_server
     with made(openai_server, extra_headers={"X-Team": "a"}, http_client_proxies={"https": "http://127.0.0.1:9"}) as llm:
         llm.generate_response(HELLO)
     assert openai_server.requests[0].headers["x-team"] == "a"
+    for store in (False, True, None):
+        with made(openai_server, store=store, model_kwargs={"user": "u"}) as llm:
+            llm.generate_response(HELLO)
+        assert openai_server.requests[-1].body.get("store") is store
+        assert openai_server.requests[-1].body["user"] == "u"
     with LlmFactory.create("ollama", {"ollama_base_url": ollama_server.url, "top_k": 5}) as llm:
         llm.generate_response(HELLO)
     assert ollama_server.requests[0].body["options"]["top_k"] == 5
@@ -376,7 +382,7 @@ def test_a_proxy_of_one_scheme_may_be_unset(openai_server: OpenAIServer) -> None
 
 
 def test_published_keys_that_are_not_set(openai_server: OpenAIServer) -> None:
-    unset = {"models": None, "openrouter_base_url": None, "response_callback": None, "is_reasoning_model": None}
+    unset = {"models": None, "openrouter_base_url": None, "response_callback": None, "is_reasoning_model": False}
     with made(openai_server, **unset) as llm:
         assert llm.generate_response(HELLO)
     with made(openai_server, "lmstudio", lmstudio_response_format=None, http_client_proxies=None) as llm:

@@ -192,12 +192,19 @@ def test_closed(server: CohereServer, score: Score) -> None:
 def test_mistakes_are_told() -> None:
     for config, told in (
         ({"modell": "x"}, "did you mean 'model'"),
-        ({"top_k": 3}, "search's limit"),
+        ({"top_n": 3}, "called top_k"),
         ({"return_documents": True}, "the texts are there already"),
         ({"base_url": "api.cohere.com"}, "no address"),
     ):
         with pytest.raises(ConfigError, match=told):
             RerankerFactory.create("cohere", {"api_key": KEY, **config})
+
+
+def test_a_published_configuration(server: CohereServer) -> None:
+    config = {"model": "rerank-v3.5", "api_key": KEY, "top_k": 2, "return_documents": False, "max_chunks_per_doc": None}
+    with memory({"reranker": {"provider": "cohere", "config": {**config, "base_url": server.url}}}) as m:
+        m.add(TEXTS, user_id="alice")
+        assert [row["memory"] for row in m.search(QUESTION, user_id="alice")] == [TEXTS[1], TEXTS[2]]
 
 
 def test_in_a_memory(server: CohereServer) -> None:

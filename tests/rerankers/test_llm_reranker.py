@@ -235,6 +235,7 @@ class Told(ScriptedLLM):
 
     def __init__(self, config: Any = None) -> None:
         super().__init__(judged)
+        self.told = config
 
     def generate_response(self, messages: list[dict[str, Any]], *args: Any, **more: Any) -> Any:
         report_tokens(5, 5)
@@ -254,11 +255,26 @@ def test_an_llm_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Told.closed == 1
 
 
+def test_the_llm_in_the_older_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LlmFactory.providers, "told", f"{__name__}.Told")
+    of_the_llm = {"model": "x", "temperature": 0.0}
+    config = {"provider": "told", **of_the_llm, "max_tokens": 100, "top_k": 1, "batch_size": 5, "scoring_prompt": None}
+    with memory({"reranker": {"provider": "llm_reranker", "config": config}}) as m:
+        m.add(["I own a dog.", "I like tea."], user_id="alice")
+        assert [row["score"] for row in m.search("What shall I drink?", user_id="alice")] == [0.9]
+        # Published as the length of a reply about one text.
+        assert m.reranker._made.told.model_dump(exclude_unset=True) == {**of_the_llm, "max_tokens": 500}
+    with LLMReranker(model="y", api_key="sk-secret-0123") as reranker:
+        assert reranker._made.model == "y"  # type: ignore[union-attr]  # of OpenAI
+        assert "sk-secret" not in repr(reranker.config)
+
+
 def test_mistakes_are_told() -> None:
     for config, told in (
         ({"modle": "x"}, "unknown key"),
-        ({"model": "gpt-5-mini"}, "name the model in llm="),
-        ({"top_k": 5}, "search's limit"),
+        ({"model": "gpt-5-mini", "llm": {"provider": "openai"}}, r"\['model'\]: llm is there too"),
+        ({"provider": "opnai"}, "did you mean 'openai'"),
+        ({"max_workers": 4}, "batch_size says how many"),
         ({"scoring_prompt": "x"}, "custom_instructions"),
         ({"llm": {"provider": "opnai"}}, "did you mean 'openai'"),
         ({"llm": {"model": "x"}}, r"\['llm'\]"),

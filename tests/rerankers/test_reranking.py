@@ -158,6 +158,17 @@ class TestOrderAndScore:
             assert texts_of(m.search("tea", user_id="alice", limit=55))[0] == last
             assert m.search("tea", user_id="alice", limit=1).total == 60
 
+    def test_its_top_k_is_the_most_that_it_leaves(self) -> None:
+        words = Words()
+        words.top_k = 2
+        with filled(reranker=words) as m:
+            assert texts_of(m.search(QUESTION, user_id="alice")) == TEXTS[:2]
+            assert len(words.asked[0][1]) == 3  # it is shown more
+            assert texts_of(m.search(QUESTION, user_id="alice", limit=1)) == TEXTS[:1]
+            assert len(m.search(QUESTION, user_id="alice", rerank=False)) == 3
+            m.reranker = mock.Mock(score=by_table)  # which has every attribute
+            assert texts_of(m.search(QUESTION, user_id="alice")) == RERANKED
+
     def test_equal_scores_keep_the_order(self) -> None:
         with filled(reranker=lambda query, texts: [0.5] * len(texts)) as m:
             assert texts_of(m.search(QUESTION, user_id="alice")) == texts_of(

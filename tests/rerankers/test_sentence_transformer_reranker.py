@@ -116,12 +116,13 @@ def test_mistakes_are_told(folder: str) -> None:
         SentenceTransformerReranker(model="nobody/has-this-model")
     for config, told in (
         ({"modell": "x"}, "did you mean 'model'"),
-        ({"top_k": 3}, "search's limit"),
+        ({"top_k": 0}, "greater than or equal to 1"),
         ({"model": "a", "model_name": "b"}, "mean the same and differ"),
     ):
         with pytest.raises(ConfigError, match=told):
             RerankerFactory.create("sentence_transformer", config)
-    reranker = SentenceTransformerReranker({"model_name": folder}, device="cpu")
+    reranker = SentenceTransformerReranker({"model_name": folder, "show_progress_bar": False}, device="cpu", top_k=3)
+    assert reranker.top_k == 3
     reranker.close()
     with pytest.raises(ClosedError):
         reranker.score(QUESTION, TEXTS)

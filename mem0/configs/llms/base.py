@@ -25,7 +25,6 @@ class BaseLlmConfig(BaseModel):
         "site_url": "on provider 'openrouter' give headers={'HTTP-Referer': ...}",
         "models": "on provider 'openrouter' give model_kwargs={'extra_body': {'models': [...]}}",
         "route": "on provider 'openrouter' give model_kwargs={'extra_body': {'route': ...}}",
-        "store": "give model_kwargs={'store': ...}",
         "top_k": "it is no part of this protocol; a server that knows it takes model_kwargs={'extra_body': {'top_k': "
         "...}}",
     }
