@@ -40,6 +40,7 @@ class GeminiEmbeddingConfig(GeminiConnection):
     batch_size: int = Field(default=_MOST_TEXTS, ge=1, le=_MOST_TEXTS, description="Texts in one request at most.")
     model_kwargs: dict[str, Any] = Field(
         default_factory=dict,
+        repr=False,  # headers may stand in it
         description="Further fields of each request's `EmbedContentConfig`, as the SDK has them, such as "
         "`{'task_type': 'SEMANTIC_SIMILARITY'}`.",
     )

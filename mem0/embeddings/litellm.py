@@ -70,7 +70,7 @@ class LiteLLMEmbedding(EmbeddingBase):
         vendor, _, name = self.config.model.partition("/")
         self.model = name if name and vendor in _VENDORS else self.config.model
         self.dims = self.config.embedding_dims
-        if self.dims is None and self.config.base_url is None:
+        if self.dims is None and not self.config.is_elsewhere():
             self.dims = _DIMS.get(self.config.model.removeprefix("openai/"))
         self._line = LiteLLMLine(self.config)
 

@@ -122,7 +122,7 @@ class OpenAIEmbedding(EmbeddingBase):
             return await asyncio.to_thread(self.embed_batch, texts)
         client = await self._line.here()
         vectors: list[list[float]] = []
-        with self._line.translated(EmbeddingError, self.model):
+        with self._line.translated(EmbeddingError, self.model, client):
             for request in self._requests(texts):
                 while True:
                     sent = self._dispensed.apply(request)

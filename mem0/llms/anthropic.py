@@ -56,6 +56,7 @@ class AnthropicLlmConfig(AnthropicConnection, BaseLlmConfig):
     )
     model_kwargs: dict[str, Any] = Field(
         default_factory=dict,
+        repr=False,  # headers may stand in it
         description="Further arguments of each request, as the SDK's `messages.create` has them, such as "
         "`{'stop_sequences': ['END']}`; what the SDK does not know goes inside `extra_body`.",
     )

@@ -110,7 +110,7 @@ class ChatLLM(LLMBase):
             return await asyncio.to_thread(self.generate_response, messages, response_format, tools, tool_choice)
         client = await self._line.here()
         request = chat_request(self.config, self.model, messages, response_format, tools, tool_choice)
-        with self._line.translated(LLMError, self.model):
+        with self._line.translated(LLMError, self.model, client):
             while True:
                 sent = self._dispensed.apply(request)
                 try:

@@ -60,6 +60,7 @@ class GeminiLlmConfig(GeminiConnection, BaseLlmConfig):
     )
     model_kwargs: dict[str, Any] = Field(
         default_factory=dict,
+        repr=False,  # headers may stand in it
         description="Further fields of each request's `GenerateContentConfig`, as the SDK has them, such as "
         "`{'thinking_config': {'thinking_level': 'low'}}`.",
     )

@@ -18,7 +18,12 @@ class GroqLlmConfig(Connection, ChatLlmConfig):
     """Options of :class:`GroqLLM`; ``base_url`` may end with ``/openai/v1`` or not."""
 
     vendor: ClassVar[Vendor] = Vendor(
-        "groq", "Groq", key="GROQ_API_KEY", ending="before /openai/v1", model="llama-3.3-70b-versatile"
+        "groq",
+        "Groq",
+        key="GROQ_API_KEY",
+        ending="before /openai/v1",
+        model="llama-3.3-70b-versatile",
+        url="GROQ_BASE_URL",
     )
     added_path: ClassVar[str] = "/openai/v1"
 

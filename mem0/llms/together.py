@@ -23,6 +23,7 @@ class TogetherLlmConfig(Connection, ChatLlmConfig):
         key="TOGETHER_API_KEY",
         ending="before /v1",
         model="meta-llama/Llama-3.3-70B-Instruct-Turbo",
+        url="TOGETHER_BASE_URL",
     )
     added_path: ClassVar[str] = "/v1"
 

@@ -8,12 +8,11 @@ behind by another tool must not decide who pays.  ``ANTHROPIC_BASE_URL`` counts 
 from __future__ import annotations
 
 import json
-import os
 from typing import Any, ClassVar
 
 import anthropic
 
-from mem0.wire.connection import Connection, without_key
+from mem0.wire.connection import Connection
 from mem0.wire.failures import Vendor
 from mem0.wire.retries import LONGEST_PAUSE, pauses, seconds_asked
 from mem0.wire.sdk import failure_of
@@ -31,23 +30,19 @@ class AnthropicConnection(Connection):
         key="ANTHROPIC_API_KEY",
         ending="before /v1, which is added",
         model="claude-sonnet-5-5",
+        url="ANTHROPIC_BASE_URL",
     )
     added_path: ClassVar[str] = "/v1"
 
     def arguments(self) -> dict[str, Any]:
         # It sends nothing again itself: it would wait for as long as a server asks, up to 49 days.
         given = {**super().arguments(), "max_retries": 0}
-        # Given in any case: with a key the SDK looks for nothing else.
-        given["api_key"] = given.get("api_key") or os.environ.get("ANTHROPIC_API_KEY")
-        if not given["api_key"]:
-            raise without_key(self.vendor)
+        given["api_key"] = self.key_or("ANTHROPIC_API_KEY")  # with a key the SDK looks for nothing else
         return given
 
     def settle(self, client: Any) -> None:
+        super().settle(client)
         client.auth_token = None  # versions before 1 take ANTHROPIC_AUTH_TOKEN even beside a key
-
-    def address(self) -> str | None:
-        return self.base_url or os.environ.get("ANTHROPIC_BASE_URL")
 
 
 class Patience:

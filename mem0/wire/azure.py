@@ -6,6 +6,7 @@ The SDK reads ``AZURE_OPENAI_API_KEY``, ``AZURE_OPENAI_AD_TOKEN``, ``AZURE_OPENA
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -72,7 +73,8 @@ class AzureConnection(OpenAIConnection):
     def _unpacked(cls, values: Any) -> Any:
         if isinstance(values, Mapping) and isinstance(values.get("azure_kwargs"), Mapping):
             inner = {name: value for name, value in values["azure_kwargs"].items() if value not in (None, "")}
-            values = {**inner, **{name: value for name, value in values.items() if name != "azure_kwargs"}}
+            outer = {name: value for name, value in values.items() if name != "azure_kwargs" and value is not None}
+            values = {**inner, **outer}
         return with_older_names(values, _OLDER_NAMES)
 
     def arguments(self) -> dict[str, Any]:
@@ -98,6 +100,12 @@ class AzureConnection(OpenAIConnection):
         if self.azure_ad_token_provider is not None:
             given["azure_ad_token_provider"] = self._remembered
         return given
+
+    def for_asyncio(self, given: dict[str, Any]) -> dict[str, Any]:
+        async def token() -> str:
+            return await asyncio.to_thread(self._remembered)  # it may ask over the network
+
+        return given | {"azure_ad_token_provider": token} if "azure_ad_token_provider" in given else given
 
     def _remembered(self) -> str:
         """Return a token of the caller's, and remember it as what must not be told."""

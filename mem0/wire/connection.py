@@ -120,7 +120,7 @@ class Connection(BaseModel):
 
     vendor: ClassVar[Vendor]
     added_path: ClassVar[str] = ""  # what the SDK itself appends to base_url
-    takes_bare_hosts: ClassVar[bool] = False  # whether base_url may be `localhost:1234`
+    takes_bare_hosts: ClassVar[bool] = False  # whether base_url may be `localhost:1234`, by http
 
     api_key: Secret | None = Field(default=None, description="The key. Default: the vendor's variable.")
     base_url: str | None = Field(
@@ -185,22 +185,47 @@ class Connection(BaseModel):
             raise without_key(self.vendor)
         return checked_key(self.vendor, key)
 
+    def for_asyncio(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Return what the SDK's class for asyncio is made with, of what its blocking one is."""
+        return given
+
     def settle(self, client: Any) -> None:
         """Put right what the SDK's class read where it should not have."""
+        # Not those of `OPENAI_CUSTOM_HEADERS` and its like, which go before the key; there is no public way.
+        client._custom_headers = dict(self.headers)
 
     def address(self) -> str | None:
-        """Return where requests go, as far as it is known before a client is made."""
-        return self.base_url
+        """Return where requests go, as far as it is known before a client is made.
+
+        Raises:
+            ConfigError: What the environment says is no address.
+        """
+        if self.base_url is not None:
+            return self.base_url
+        given = os.environ.get(self.vendor.url) if self.vendor.url else None
+        if not given:
+            return None
+        try:
+            check_address(given)
+        except ValueError as error:
+            raise ConfigError(f"provider {self.vendor.provider!r}: {self.vendor.url}: {error}") from error
+        return given
 
     def proxy(self) -> str | None:
         """Return the proxy on the way to the server."""
-        return proxy_for(self.http_client_proxies, urlsplit(self.address() or "https://").scheme)
+        address = self.address() or ("localhost" if self.takes_bare_hosts else "https://")
+        return proxy_for(self.http_client_proxies, urlsplit(address).scheme if "://" in address else "http")
 
     def secrets(self) -> list[str]:
         """Return what must not be told."""
-        key = [] if self.api_key is None else [self.api_key.get_secret_value()]
-        further = (getattr(self, "model_kwargs", None) or {}).get("extra_headers") or {}
-        return [*key, *self.headers.values(), *map(str, further.values())]
+        return secrets_of(self)
+
+
+def secrets_of(options: Any) -> list[str]:
+    """Return what must not be told of options: the key, and what headers hold."""
+    key = [] if options.api_key is None else [options.api_key.get_secret_value()]
+    further = (getattr(options, "model_kwargs", None) or {}).get("extra_headers") or {}
+    return [*key, *options.headers.values(), *map(str, further.values())]
 
 
 def with_older_names(values: Any, names: Mapping[str, str]) -> Any:

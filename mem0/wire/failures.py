@@ -30,6 +30,7 @@ class Vendor:
         provider: Its name in a configuration, as ``groq``.
         label: Its name in a message, as ``Groq``.
         key: The variable that holds its key; ``None`` where none is asked for.
+        url: The variable that holds the address to ask; ``None`` where none does.
         key_help: What to do about a key that is missing or refused, where that is not ``api_key`` and the variable.
         ending: How an address of its own server ends, for who gives one.
         model: An LLM that the vendor offers today, for who names one that is gone; empty where it serves one's own.
@@ -45,6 +46,7 @@ class Vendor:
     embedder: str = ""
     key_help: str | None = None
     offers: str = "the one that the server has"
+    url: str | None = None
 
     @property
     def credentials(self) -> str:
@@ -156,7 +158,10 @@ def _one_of(vendor: Vendor, model: str) -> str:
 
 # What a text says often enough by itself is not looked for in it.
 _SHORTEST_SECRET = 6
-_CREDENTIALS = re.compile(r"\b(bearer|basic|token)\s+[\w.~+/=-]{8,}", re.IGNORECASE)
+# A word of prose has no digits, or is short.
+_CREDENTIALS = re.compile(
+    r"\b(bearer|basic|token)\s+(?:(?=[a-z.~+/=_-]*\d)[\w.~+/=-]{8,}|[\w.~+/=-]{20,})", re.IGNORECASE
+)
 
 
 def hidden(text: str, secrets: Iterable[str | None]) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-import os
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,9 +20,9 @@ import pydantic
 from google.genai import errors
 from pydantic import Field
 
-from mem0.exceptions import ClosedError, ConfigError, ProviderError
+from mem0.exceptions import ClosedError, ProviderError
 from mem0.text import without_login
-from mem0.wire.connection import Connection, check_address
+from mem0.wire.connection import Connection
 from mem0.wire.failures import Failure, Vendor, hidden, shown_cause
 from mem0.wire.loops import AsyncClients
 from mem0.wire.retries import pauses
@@ -77,6 +76,7 @@ class GeminiConnection(Connection):
         ending="before /v1beta, which is added",
         model="gemini-3.8-flash",
         embedder="gemini-embedding-001",
+        url="GOOGLE_GEMINI_BASE_URL",
     )
 
     max_retries: int = Field(
@@ -96,9 +96,7 @@ class GeminiConnection(Connection):
         return self.key_or("GOOGLE_API_KEY", "GEMINI_API_KEY")
 
     def address(self) -> str:
-        """Return where requests go."""
-        given = self.base_url or os.environ.get("GOOGLE_GEMINI_BASE_URL") or _ADDRESS
-        return given.rstrip("/").removesuffix(f"/{_API_VERSION}")
+        return (super().address() or _ADDRESS).rstrip("/").removesuffix(f"/{_API_VERSION}")
 
     def http_options(self) -> dict[str, Any]:
         """Return how the SDK shall send its requests."""
@@ -154,11 +152,6 @@ class Line:
         self._retries = options.max_retries
         self._secrets = [key, *options.secrets()]
         self._is_closed = False
-        try:
-            check_address(options.address())
-        except ValueError as error:  # the option was checked before; it is the environment's
-            raise ConfigError(f"provider 'gemini': GOOGLE_GEMINI_BASE_URL: {error}") from error
-
         http_options = options.http_options()
 
         def made() -> Any:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mem0.exceptions import ClosedError, ProviderError
 from mem0.text import without_login
-from mem0.wire.connection import Headers, Seconds, Secret, with_older_names
+from mem0.wire.connection import Headers, Seconds, Secret, secrets_of, with_older_names
 from mem0.wire.environment import environment
 from mem0.wire.failures import Failure, Vendor, hidden, shown_cause
 from mem0.wire.retries import pauses
@@ -82,6 +82,10 @@ class LiteLLMConnection(BaseModel):
     @classmethod
     def _older_names(cls, values: Any) -> Any:
         return with_older_names(values, {"api_base": "base_url", "litellm_base_url": "base_url"})
+
+    def is_elsewhere(self) -> bool:
+        """Tell whether another server than OpenAI's own is asked for its models, which may have any size there."""
+        return bool(self.base_url or os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE"))
 
     def arguments(self) -> dict[str, Any]:
         """Return what every call is given besides the request."""
@@ -152,8 +156,9 @@ class LiteLLMLine:
 
     def hidden(self, text: str) -> str:
         """Return a text without the secrets that a server may repeat."""
-        key = self._options.api_key
-        return hidden(text, [key.get_secret_value() if key else None, *self._options.headers.values()])
+        # The environment's too: which of its keys LiteLLM takes for a model is its own affair.
+        keys = [value for name, value in os.environ.items() if name.endswith("_API_KEY")]
+        return hidden(text, [*secrets_of(self._options), *keys])
 
     def _require_open(self) -> None:
         if self._is_closed:

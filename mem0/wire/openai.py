@@ -22,6 +22,7 @@ OPENAI = Vendor(
     ending="/v1",
     model="gpt-5-mini",
     embedder="text-embedding-3-small",
+    url="OPENAI_BASE_URL",
 )
 
 
@@ -48,14 +49,14 @@ class OpenAIConnection(Connection):
         return given
 
     def settle(self, client: Any) -> None:
+        super().settle(client)
         if self.vendor is not OPENAI:
             # The SDK has taken them from OpenAI's variables, and they are nobody else's business.
             client.organization, client.project = self.organization, self.project
-            client._custom_headers = dict(self.headers)  # `OPENAI_CUSTOM_HEADERS`; there is no public way
 
     def address(self) -> str | None:
         row = self.row()
-        return self.base_url or (os.environ.get("OPENAI_BASE_URL") if row is None else row.base_url)
+        return super().address() if row is None else self.base_url or row.base_url
 
     def is_elsewhere(self) -> bool:
         """Tell whether another server than the vendor's own is asked, where models may have any name."""

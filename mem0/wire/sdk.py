@@ -37,6 +37,8 @@ def connected(
     """
     vendor = options.vendor
     given = {**options.arguments(), **arguments}
+    if awaited:
+        given = options.for_asyncio(given)
     proxy = options.proxy()
     try:
         # The SDK's own classes: which HTTP library it stands on differs between its versions.
@@ -116,17 +118,17 @@ class Line(Generic[Client]):
         """Whether the blocking client is a double, and the one for asyncio is not."""
         return is_half_doubled(self._sdk, self.client, self._awaited_kind())
 
-    def require_open(self) -> None:
+    def require_open(self, client: Any = None) -> None:
         """Refuse to go on after :meth:`close`; the SDK would take it for a broken connection, and try again.
+
+        Args:
+            client: One for asyncio, which :meth:`aclose` may have closed.
 
         Raises:
             ClosedError: It was closed.
         """
-        if self._is_closed:
-            raise self._closed_error()
-
-    def _closed_error(self) -> ClosedError:
-        return ClosedError(f"the provider {self.vendor.provider!r} for {self.where} was closed; make a new one")
+        if self._is_closed or (client is not None and client.is_closed() is True):  # a mock's is neither
+            raise ClosedError(f"the provider {self.vendor.provider!r} for {self.where} was closed; make a new one")
 
     def close(self) -> None:
         """Close all of them; a second time does nothing."""
@@ -145,29 +147,35 @@ class Line(Generic[Client]):
         return hidden(text, [*self._options.secrets(), key if isinstance(key, str) else None])
 
     @contextmanager
-    def translated(self, kind: type[ProviderError], model: str) -> Iterator[None]:
-        """Let the SDK's errors leave the block as ours.
+    def translated(self, kind: type[ProviderError], model: str, client: Any = None) -> Iterator[None]:
+        """Let the SDK's errors, and what else goes wrong in it, leave the block as ours.
 
         Args:
             kind: Which of our errors.
             model: The model that is asked.
+            client: The client for asyncio, where it is that.
         """
         self.require_open()
         try:
             yield
+        except Mem0Error:
+            raise
         except Exception as error:
-            if self._is_closed and not isinstance(error, Mem0Error):
-                raise self._closed_error() from error
+            self.require_open(client)
             if isinstance(error, json.JSONDecodeError):
                 raise kind(
                     f"{self.named(model)}: what came back is no JSON; check base_url; nothing was stored",
                     retryable=True,
                 ) from error
-            if not isinstance(error, _base_error(self._sdk)):
-                raise
-            failure = failure_of(error, self._sdk, self.hidden)
-            told = failure.told(kind, self.vendor, model, self.where)
+            told = self._told(error, kind, model)
             raise told from shown_cause(error, self.hidden)
+
+    def _told(self, error: Exception, kind: type[ProviderError], model: str) -> ProviderError:
+        if isinstance(error, _base_error(self._sdk)):
+            return failure_of(error, self._sdk, self.hidden).told(kind, self.vendor, model, self.where)
+        # Of what the SDK was given: a header it cannot send, a tool it cannot write as JSON, the caller's own function.
+        said = without_login(self.hidden(f"{type(error).__name__}: {error}"))
+        return kind(f"{self.named(model)}: the request could not be sent ({said}); nothing was stored")
 
     def named(self, model: str) -> str:
         """Return who is asked for what, as messages begin."""

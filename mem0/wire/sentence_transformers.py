@@ -37,6 +37,7 @@ class LocalModelConfig(BaseModel):
     )
     model_kwargs: dict[str, Any] = Field(
         default_factory=dict,
+        repr=False,  # a token may stand in it
         description="Further arguments of the class of sentence-transformers, such as `local_files_only`, `revision`.",
     )
 

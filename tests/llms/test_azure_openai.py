@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import traceback
 from collections.abc import Iterator
 from typing import Any
@@ -106,7 +107,7 @@ def test_the_published_options(server: AzureServer) -> None:
         "api_version": "2025-01-01-preview",
         "default_headers": {"X-Team": "memory"},
     }
-    with LlmFactory.create("azure_openai", {"model": "gpt-4o", "azure_kwargs": inner}) as llm:
+    with LlmFactory.create("azure_openai", {"model": "gpt-4o", "api_key": None, "azure_kwargs": inner}) as llm:
         assert llm.generate_response(HELLO)
     (request,) = server.requests
     assert request.path == "/openai/deployments/mine/chat/completions?api-version=2025-01-01-preview"
@@ -131,6 +132,26 @@ def test_tokens_in_place_of_a_key(server: AzureServer, token: dict[str, Any]) ->
     with LlmFactory.create("azure_openai", options(server, api_key=None, **token)) as llm:
         assert llm.generate_response(HELLO)
         assert "token-1" not in repr(llm.config)
+    assert server.requests[0].headers["authorization"] == "Bearer token-1"
+
+
+def test_a_token_is_fetched_beside_the_event_loop(server: AzureServer) -> None:
+    threads: list[int] = []
+
+    def token() -> str:
+        threads.append(threading.get_ident())
+        if len(threads) > 1:
+            raise PermissionError("the login is over")
+        return "token-1"
+
+    async def asked() -> None:
+        assert await llm.agenerate_response(HELLO)
+        with pytest.raises(LLMError, match="could not be sent .PermissionError: the login is over"):
+            await llm.agenerate_response(HELLO)
+
+    with LlmFactory.create("azure_openai", options(server, api_key=None, azure_ad_token_provider=token)) as llm:
+        asyncio.run(asked())
+    assert threading.get_ident() not in threads
     assert server.requests[0].headers["authorization"] == "Bearer token-1"
 
 

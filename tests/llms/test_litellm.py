@@ -177,7 +177,7 @@ def test_models_of_nobody_and_keys_that_are_missing(monkeypatch: pytest.MonkeyPa
     assert not caught.value.retryable
 
 
-def test_embedding(server: OpenAIServer) -> None:
+def test_embedding(server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> None:
     with embedder(server, batch_size=2, max_input_bytes=10) as made:
         vectors = made.embed_batch(["tea", "coffee", "0123456789abc"])
         assert vectors == asyncio.run(made.aembed_batch(["tea", "coffee", "0123456789abc"]))
@@ -185,6 +185,9 @@ def test_embedding(server: OpenAIServer) -> None:
         assert made.dims == 1536
     with LiteLLMEmbedding(api_key=KEY) as made:
         assert made.dims == 1536
+    with monkeypatch.context() as patched:
+        patched.setenv("OPENAI_BASE_URL", server.url)
+        assert LiteLLMEmbedding(api_key=KEY).dims is None
     with embedder(server) as made:
         assert made.dims is None  # whose model it is that has this name, is not known
     assert [request.body["input"] for request in server.requests[:2]] == [["tea", "coffee"], ["0123456789"]]
@@ -262,6 +265,17 @@ def test_the_import_asks_nobody_and_leaves_the_environment_alone(tmp_path: Path)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("LITELLM", "OPENAI"))}
     environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, filter(None, sys.path)))
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=120, cwd=tmp_path)
+
+
+def test_secrets_are_not_told(server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-environment")
+    server.answers = [error(403, "sk-of-the-environment with X-Secret: of-a-header may not")]
+    further = {"extra_headers": {"X-Secret": "of-a-header"}}
+    with made(server, model_kwargs=further) as llm, pytest.raises(LLMError) as caught:
+        llm.generate_response(HELLO)
+    told = "".join(traceback.format_exception(caught.value))
+    assert "sk-of-the-environment" not in told
+    assert "of-a-header" not in told
 
 
 def test_errors_print_nothing(server: OpenAIServer, capfd: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ import re
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 from unittest import mock
 
@@ -296,10 +296,50 @@ def test_a_secret_deep_in_what_an_error_came_of(openai_server: OpenAIServer) -> 
     assert "hel-secret" not in "".join(traceback.format_exception(caught.value))
 
 
-def test_words_that_are_no_secrets_stay(openai_server: OpenAIServer) -> None:
-    openai_server.answers = [error(400, "none of the extra fields")]
-    with made(openai_server, "vllm", api_key=None) as llm, pytest.raises(LLMError, match="none of the extra fields"):
+@pytest.mark.parametrize("said", ["none of the extra fields", "Basic authentication is required", "too many token ids"])
+def test_words_that_are_no_secrets_stay(openai_server: OpenAIServer, said: str) -> None:
+    openai_server.answers = [error(400, said)]
+    with made(openai_server, "vllm", api_key=None) as llm, pytest.raises(LLMError, match=said):
         llm.generate_response(HELLO)
+
+
+@pytest.mark.parametrize("said", ["Bearer abcdefgh1", "basic dXNlcjpodW50ZXIy", "token abcdefghijklmnopqrstuvwxyz"])
+def test_credentials_of_others_are_not_told(openai_server: OpenAIServer, said: str) -> None:
+    openai_server.answers = [error(400, f"refused {said}")]
+    with made(openai_server) as llm, pytest.raises(LLMError) as caught:
+        llm.generate_response(HELLO)
+    assert said.split()[1] not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("provider", ["openai", "groq", "together", "anthropic"])
+def test_headers_of_the_environment_do_not_go_before_the_key(
+    provider: str, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = "Authorization: Bearer sk-of-somebody\nX-Api-Key: sk-of-somebody"
+    monkeypatch.setenv(f"{provider.upper()}_CUSTOM_HEADERS", headers)
+    openai_server.answers = [Answer(404)] * 2
+    base_url = openai_server.url.removesuffix("/v1")
+    with made(openai_server, provider, base_url=base_url, headers={"X-Team": "a"}) as llm:
+        for ask in (llm.generate_response, lambda messages: asyncio.run(llm.agenerate_response(messages))):
+            with pytest.raises(LLMError):
+                ask(HELLO)
+    for request in openai_server.requests:
+        assert "sk-of-somebody" not in str(request.headers)
+        assert KEY in str(request.headers)
+        assert request.headers["x-team"] == "a"
+    assert len(openai_server.requests) == 2
+
+
+def test_what_the_sdk_cannot_send(openai_server: OpenAIServer) -> None:
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"enum": {1}}}}]
+    with made(openai_server) as llm, pytest.raises(LLMError, match="could not be sent .TypeError") as caught:
+        llm.generate_response(HELLO, tools=tools)
+    assert not caught.value.retryable
+    with made(openai_server, model_kwargs={"extra_headers": {"X-Name": "Zoë-secret"}}) as llm:
+        with pytest.raises(LLMError, match="could not be sent .UnicodeEncodeError") as caught:
+            llm.generate_response(HELLO)
+        assert "secret" not in "".join(traceback.format_exception(caught.value))
+    assert not openai_server.requests
 
 
 @pytest.mark.parametrize(
@@ -311,6 +351,39 @@ def test_addresses_that_are_none(provider: str, address: str) -> None:
         with pytest.raises(ConfigError, match="is no address") as caught:
             LlmFactory.create(provider, {"api_key": KEY, "model": "m", **option})
         assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["http://user:hun#ter2@host/v1", "http://[::1", "localhost:1234/v1"])
+@pytest.mark.parametrize("provider", ["openai", "groq", "together", "anthropic"])
+def test_addresses_of_the_environment_that_are_none(
+    provider: str, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variable = f"{provider.upper()}_BASE_URL"
+    monkeypatch.setenv(variable, address)
+    with pytest.raises(ConfigError, match=f"{variable}: this is no address") as caught:
+        LlmFactory.create(provider, {"api_key": KEY, "model": "m"})
+    assert "hun" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("provider", "variable", "address", "scheme"),
+    [
+        ("ollama", "OLLAMA_HOST", None, "http"),
+        ("ollama", "OLLAMA_HOST", "box:11434", "http"),
+        ("ollama", "OLLAMA_HOST", "https://box", "https"),
+        ("groq", "GROQ_BASE_URL", "http://gateway", "http"),
+        ("together", "TOGETHER_BASE_URL", None, "https"),
+    ],
+)
+def test_which_proxy_is_on_the_way(
+    provider: str, variable: str, address: str | None, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if address is not None:
+        monkeypatch.setenv(variable, address)
+    options = LlmFactory.load(provider).options
+    assert options(http_client_proxies={scheme: "http://127.0.0.1:9"}).proxy() == "http://127.0.0.1:9"
+    other = {"http": "https", "https": "http"}[scheme]
+    assert options(http_client_proxies={other: "http://127.0.0.1:9"}).proxy() is None
 
 
 # -- options ----------------------------------------------------------------------------------------
@@ -481,7 +554,18 @@ def test_registering_as_entry_points_write_it(monkeypatch: pytest.MonkeyPatch) -
             LlmFactory.register("x", wrong)
 
 
-def test_awaited_calls_end_with_their_client(openai_server: OpenAIServer) -> None:
+async def closed_for_this_loop(llm: Any) -> None:
+    await llm.aclose()
+
+
+async def closed_for_all(llm: Any) -> None:
+    llm.close()
+
+
+@pytest.mark.parametrize("closed", [closed_for_this_loop, closed_for_all])
+def test_awaited_calls_end_with_their_client(
+    openai_server: OpenAIServer, closed: Callable[[Any], Awaitable[None]]
+) -> None:
     openai_server.answers = [Answer(503, {"error": "late"}, delay=0.4)]
 
     async def asked() -> None:
@@ -489,7 +573,7 @@ def test_awaited_calls_end_with_their_client(openai_server: OpenAIServer) -> Non
         asking = asyncio.create_task(llm.agenerate_response(HELLO))
         while not openai_server.requests:  # noqa: ASYNC110 - the server lives in another thread
             await asyncio.sleep(0.01)
-        llm.close()
+        await closed(llm)
         with pytest.raises(ClosedError):
             await asking
 
