@@ -237,7 +237,8 @@ class QdrantLine:
         awaits: Whether it can be awaited: a server behind the vendor's own client.
 
     Raises:
-        ConfigError: More than one place is named, an address cannot be used, or a server's options come without one.
+        ConfigError: More than one place is named, an address cannot be used, or a server's options come without a
+            server.
         StorageError: The folder cannot be opened.
     """
 
@@ -250,8 +251,11 @@ class QdrantLine:
         if len(named) > 1:
             raise ConfigError(f"provider 'qdrant': {' and '.join(named)} name different places; give one")
         of_server = [option for option in options.of_server if getattr(options, option)]
-        if of_server and not named:
-            raise ConfigError(f"provider 'qdrant': {' and '.join(of_server)}: no server is named; give url or host too")
+        if of_server and options.url is None and options.host is None:
+            where = f"in place of {named[0]}, or leave out what only a server has" if named else "too"
+            raise ConfigError(
+                f"provider 'qdrant': {' and '.join(of_server)}: no server is named; give url or host {where}"
+            )
         self._process = os.getpid()
         if options.client is not None:
             self.client = options.client

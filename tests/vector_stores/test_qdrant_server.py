@@ -6,6 +6,7 @@ import asyncio
 import traceback
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -256,6 +257,16 @@ def test_a_key_that_cannot_be_sent_is_refused_and_not_told(key: str) -> None:
 def test_options_of_a_server_do_not_end_up_at_a_folder(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="no server is named; give url or host too"):
         Qdrant(**options)
+
+
+@pytest.mark.parametrize("place", ["path", "client"])
+def test_options_of_a_server_are_refused_beside_another_place(place: str, tmp_path: Path) -> None:
+    named: Any = {"path": str(tmp_path), "client": QdrantClient(":memory:")}[place]
+    with pytest.raises(ConfigError, match=f"port and api_key: .* give url or host in place of {place}") as caught:
+        Qdrant(**{place: named}, api_key=KEY, port=7000)
+    assert KEY not in str(caught.value)
+    with Qdrant(**{place: named}, api_key=None, host=None, port=None, on_disk=True) as store:  # as written elsewhere
+        assert store.list_cols() == []
 
 
 @pytest.mark.parametrize("client", ["http://127.0.0.1:6333", QdrantClient, AsyncQdrantClient(":memory:")])
