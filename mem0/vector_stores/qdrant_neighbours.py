@@ -28,7 +28,7 @@ TOO_MANY = f"the scope has more than {_MOST} turns, which is too many to read wh
 _KEYS = (*SCOPE_KEYS, "created_at", "_mem0")
 
 
-class Line:
+class Turns:
     """The turns of a scope, in the order they were stored.
 
     Args:
@@ -79,8 +79,8 @@ def is_turn(payload: Mapping[str, Any]) -> bool:
     return bool(own_notes(payload).get("turn"))
 
 
-def read_line(name: str, layout: Layout, scope: Scope) -> Calls[Line | None]:
-    """Read the line of a scope; ``None`` where it is too long."""
+def read_turns(name: str, layout: Layout, scope: Scope) -> Calls[Turns | None]:
+    """Read the turns of a scope; ``None`` where there are too many."""
     narrowed = pushed(parse_filters(scope.ids() or None), layout.filterable).filter
     # The scope first: the engine inside a process takes conditions in order, and looks at fewer notes so.
     conditions: list[Any] = [] if narrowed is None else [narrowed]
@@ -97,4 +97,4 @@ def read_line(name: str, layout: Layout, scope: Scope) -> Calls[Line | None]:
     if len(points) > _MOST:
         return None
     payloads = {str(point.id): dict(point.payload or {}) for point in points}
-    return Line({id: payload for id, payload in payloads.items() if is_turn(payload) and scope.covers(payload)})
+    return Turns({id: payload for id, payload in payloads.items() if is_turn(payload) and scope.covers(payload)})

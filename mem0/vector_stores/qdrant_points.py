@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from pydantic_core import to_json
 from qdrant_client import models
 
 from mem0.exceptions import ValidationError
@@ -43,11 +44,11 @@ def point(layout: Layout, id: str, vector: Any, payload: Mapping[str, Any]) -> m
     """Return a row as a point.
 
     Raises:
-        ValidationError: The id, or the vector, is not what the collection can hold.
+        ValidationError: The id, the vector or the payload is not what the collection can hold.
     """
     dense = checked_vector(vector, layout.size, f"row {id!r}").tolist()
     vectors = {layout.dense: dense, **_sparse(layout, payload)}
-    return models.PointStruct(id=_native(id), vector=vectors, payload=dict(payload))
+    return models.PointStruct(id=_native(id), vector=vectors, payload=_checked(id, payload))
 
 
 def record(found: Any, layout: Layout) -> Record:
@@ -62,7 +63,7 @@ def updating(layout: Layout, id: str, vector: Any, payload: Mapping[str, Any] | 
     """Return the operations that replace a row's vector and payload; ``None`` leaves either as it is.
 
     Raises:
-        ValidationError: The id, or the vector, is not what the collection can hold.
+        ValidationError: The id, the vector or the payload is not what the collection can hold.
     """
     at = _native(id)
     operations: list[Any] = []
@@ -71,7 +72,7 @@ def updating(layout: Layout, id: str, vector: Any, payload: Mapping[str, Any] | 
         vectors[layout.dense] = checked_vector(vector, layout.size, f"row {id!r}").tolist()
     if payload is not None:
         vectors.update(_sparse(layout, payload))
-        replaced = models.SetPayload(payload=dict(payload), points=[at])
+        replaced = models.SetPayload(payload=_checked(id, payload), points=[at])
         operations.append(models.OverwritePayloadOperation(overwrite_payload=replaced))
         if layout.others:  # made of the old text, by a program that will make them anew
             stale = models.DeleteVectors(points=[at], vector=[*layout.others])
@@ -116,6 +117,18 @@ def _native(id: str) -> Any:
             f"row {id!r}: an id is a UUID in Qdrant, in small letters with hyphens, or a whole number"
         )
     return native([id])[0]
+
+
+def _checked(id: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of a payload; refuse now what no request can hold, or the rows before it would be stored."""
+    for key, value in payload.items():
+        if not isinstance(key, str):
+            raise ValidationError(f"row {id!r}: payload key {key!r} is no text, but {type(key).__name__}")
+        try:
+            to_json([key, value])  # a list, because in a key it would replace a lone surrogate
+        except ValueError as error:
+            raise ValidationError(f"row {id!r}: payload key {key!r} cannot be stored as JSON: {error}") from error
+    return dict(payload)
 
 
 def _sparse(layout: Layout, payload: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from mem0.vector_stores.base import (
 )
 from mem0.vector_stores.qdrant_filters import Pushed, pushed
 from mem0.vector_stores.qdrant_layout import Layout
-from mem0.vector_stores.qdrant_neighbours import TOO_MANY, Line, is_turn, read_line
+from mem0.vector_stores.qdrant_neighbours import TOO_MANY, Turns, is_turn, read_turns
 from mem0.vector_stores.qdrant_points import native
 from mem0.wire.qdrant import Call, Calls
 
@@ -116,14 +116,14 @@ def candidates(name: str, layout: Layout, query: Query) -> Calls[Candidates]:
             break
         wanted *= _WIDER
     has_turns = any(is_turn(row.payload) for row in rows.values())
-    line = (yield from read_line(name, layout, query.scope)) if has_turns else Line({})
-    if line is None:
+    turns = (yield from read_turns(name, layout, query.scope)) if has_turns else Turns({})
+    if turns is None:
         skipped |= dict.fromkeys(NEIGHBOURING, TOO_MANY)
-        line = Line({})
+        turns = Turns({})
     # Turns beside what was found may be what is looked for, and count for it also where they may not be returned.
-    rows |= yield from _rows(name, [id for id in line.around(rows) if id not in rows])
+    rows |= yield from _rows(name, [id for id in turns.around(rows) if id not in rows])
     scored = yield from _scored(asked, [*rows.values()], skipped)
-    legs = {**scored.legs, **line.legs([*rows], scored.legs)}
+    legs = {**scored.legs, **turns.legs([*rows], scored.legs)}
     keep = np.array([query.accepts(row.payload) for row in rows.values()], dtype=bool)
     kept = [row for row, stays in zip(rows.values(), keep, strict=True) if stays]
     legs = {leg: values[keep] for leg, values in legs.items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+import sqlite3
 import threading
 import time
 import uuid
@@ -167,7 +168,7 @@ def _opened_folder(path: str) -> _Folder:
                 _mend_unborn(Path(place))
                 # Its threads are kept apart by our lock, and then SQLite's own check is in the way.
                 client = QdrantClient(path=place, force_disable_check_same_thread=True)
-            except (RuntimeError, PermissionError, OSError, ValueError) as error:
+            except Exception as error:  # of a damaged folder, the engine raises whatever its reading ends in
                 raise _folder_error(path, error) from error
             folder = _folders[place] = _Folder(client)
         folder.users += 1
@@ -216,7 +217,15 @@ def _folder_error(path: str, error: Exception) -> StorageError:
     if isinstance(error, PermissionError):
         return StoragePermissionError(f"Qdrant folder {path!r} cannot be read and written: {error}; check its owner")
     return StorageError(
-        f"Qdrant folder {path!r} cannot be opened: {type(error).__name__}: {error}; it was left as it is"
+        f"Qdrant folder {path!r} cannot be opened: {type(error).__name__}: {error}; it was left as it is: restore a "
+        "backup of it, or name another folder with path"
+    )
+
+
+def _use_error(where: str, call: Call, error: Exception) -> StorageError:
+    return StorageError(
+        f"Qdrant folder {where!r}: {call.method} failed: {type(error).__name__}: {error}; check that its disk has room "
+        "and that nothing else writes there"
     )
 
 
@@ -237,21 +246,26 @@ class QdrantLine:
         awaits: Whether it can be awaited: a server behind the vendor's own client.
 
     Raises:
-        ConfigError: More than one place is named, an address cannot be used, or a server's options come without one.
+        ConfigError: More than one place is named, an address cannot be used, or a server's options come without a
+            server.
         StorageError: The folder cannot be opened.
     """
 
     def __init__(self, options: QdrantConnection, default_path: str) -> None:
         self._options = options
         self._is_closed = False
+        self._closing = threading.Lock()
         self._folder: str | None = None
         self._guard: AbstractContextManager[Any] = nullcontext()
         named = [place for place in options.places if getattr(options, place) is not None]
         if len(named) > 1:
             raise ConfigError(f"provider 'qdrant': {' and '.join(named)} name different places; give one")
         of_server = [option for option in options.of_server if getattr(options, option)]
-        if of_server and not named:
-            raise ConfigError(f"provider 'qdrant': {' and '.join(of_server)}: no server is named; give url or host too")
+        if of_server and options.url is None and options.host is None:
+            where = f"in place of {named[0]}, or leave out what only a server has" if named else "too"
+            raise ConfigError(
+                f"provider 'qdrant': {' and '.join(of_server)}: no server is named; give url or host {where}"
+            )
         self._process = os.getpid()
         if options.client is not None:
             self.client = options.client
@@ -277,8 +291,9 @@ class QdrantLine:
         Args:
             calls: Makes the generator; made anew, once, where the collection has gone meanwhile.
         """
-        self._require_open()
+        self._require_open()  # before the guard, which a fork may have inherited locked
         with self._guard:
+            self._require_open()  # it may have been closed while this thread waited
             try:
                 return self._driven(calls())
             except CollectionGoneError:
@@ -297,9 +312,10 @@ class QdrantLine:
 
     def close(self) -> None:
         """Close what was opened here; a second time does nothing."""
-        if self._is_closed:
+        with self._closing:  # only one of two threads may leave a shared folder
+            was_closed, self._is_closed = self._is_closed, True
+        if was_closed:
             return
-        self._is_closed = True
         self._awaited.close()
         if self._folder is not None:
             _left_folder(self._folder)
@@ -402,6 +418,8 @@ class QdrantLine:
     def _raise_unless_worth_it(self, call: Call, error: Exception, pause: float | None) -> None:
         """Raise an error of ours, unless the request is to be sent again after a pause."""
         status, said, unreached = _read(error)
+        if self.is_local and isinstance(error, (sqlite3.Error, OSError)):
+            raise _use_error(self.where, call, error) from error
         if status is None and not unreached and not isinstance(error, (ApiException, ValueError)):
             raise error
         secrets = self._options.secrets()

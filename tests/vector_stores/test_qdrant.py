@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+import threading
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,7 @@ from mem0.vector_stores import qdrant_neighbours
 from mem0.vector_stores.base import Query, VectorStoreBase
 from mem0.vector_stores.qdrant import Qdrant
 from mem0.vector_stores.qdrant_filters import Filterable, pushed
+from mem0.wire.qdrant import QdrantLine
 
 EXAMPLES = int(os.environ.get("MEM0_FILTER_EXAMPLES", "200"))
 
@@ -163,6 +167,65 @@ def test_a_folder_that_was_never_finished_is_opened(tmp_path: Path) -> None:
     (tmp_path / "meta.json").write_text("")
     with pytest.raises(StorageError, match="left as it is"):  # here there is something to lose
         Qdrant(path=str(tmp_path))
+
+
+@pytest.mark.parametrize("damaged", ["meta.json", "storage.sqlite", "a point"])
+def test_a_damaged_folder_is_told(tmp_path: Path, damaged: str) -> None:
+    with Qdrant(path=str(tmp_path / "q")) as store:
+        store.create_col("c", 2)
+        store.insert("c", [[1.0, 0.0]])
+    points = tmp_path / "q" / "collection" / "c" / "storage.sqlite"
+    if damaged == "meta.json":
+        (tmp_path / "q" / "meta.json").write_text("{}")
+    elif damaged == "storage.sqlite":
+        points.write_bytes(b"x" * 4096)
+    else:
+        with closing(sqlite3.connect(points)) as file, file:
+            file.execute("UPDATE points SET point = ?", (b"garbage",))
+    with pytest.raises(StorageError, match="cannot be opened: .* left as it is: restore a backup"):
+        Memory(in_folder(tmp_path), embedder=DeterministicEmbedding(8))
+
+
+def test_a_folder_that_fails_while_it_is_open_is_told(tmp_path: Path) -> None:
+    with Qdrant(path=str(tmp_path)) as store:
+        store.create_col("c", 2)
+        store.client._client.collections["c"].storage.storage.close()
+        with pytest.raises(StorageError, match="batch_update_points failed: ProgrammingError: .*check that its disk"):
+            store.insert("c", [[1.0, 0.0]])
+
+
+def test_who_waits_for_a_folder_that_is_closed_is_told(tmp_path: Path) -> None:
+    store = Qdrant(path=str(tmp_path))
+
+    @contextmanager
+    def closed_meanwhile() -> Iterator[None]:
+        store.close()
+        yield
+
+    store._line._guard = closed_meanwhile()
+    with pytest.raises(ClosedError):
+        store.list_cols()
+
+
+def test_two_threads_that_close_a_store_leave_its_folder_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = Qdrant(path=str(tmp_path)), Qdrant(path=str(tmp_path))
+    both = threading.Barrier(2)
+
+    def read(line: QdrantLine) -> bool:
+        is_closed: bool = vars(line)["_is_closed"]
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.2)  # for the other thread to read the same, if it can
+        return is_closed
+
+    def write(line: QdrantLine, value: bool) -> None:
+        vars(line)["_is_closed"] = value
+
+    monkeypatch.setattr(QdrantLine, "_is_closed", property(read, write), raising=False)
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(lambda _: one.close(), range(2))) == [None, None]
+    other.create_col("c", 2)
+    assert other.count("c") == 0
+    other.close()
 
 
 def test_threads_over_a_folder(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import traceback
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +15,12 @@ from qdrant_client import AsyncQdrantClient, QdrantClient, models
 from qdrant_server import KEY, QdrantServer, error
 
 from mem0 import AsyncMemory, ConfigError, Memory, StorageError
-from mem0.exceptions import ClosedError, StoragePermissionError, StorageUnavailableError
+from mem0.exceptions import ClosedError, StoragePermissionError, StorageUnavailableError, ValidationError
 from mem0.filters import parse_filters
 from mem0.testing import DeterministicEmbedding, VectorStoreContract
 from mem0.testing.contracts.store_tests import array, payload_of, row_id
 from mem0.types import Scope
+from mem0.vector_stores import qdrant_points as points
 from mem0.vector_stores.base import Query
 from mem0.vector_stores.qdrant import Qdrant
 from mem0.vector_stores.qdrant_filters import Filterable, pushed
@@ -257,6 +259,16 @@ def test_options_of_a_server_do_not_end_up_at_a_folder(options: dict[str, Any]) 
         Qdrant(**options)
 
 
+@pytest.mark.parametrize("place", ["path", "client"])
+def test_options_of_a_server_are_refused_beside_another_place(place: str, tmp_path: Path) -> None:
+    named: Any = {"path": str(tmp_path), "client": QdrantClient(":memory:")}[place]
+    with pytest.raises(ConfigError, match=f"port and api_key: .* give url or host in place of {place}") as caught:
+        Qdrant(**{place: named}, api_key=KEY, port=7000)
+    assert KEY not in str(caught.value)
+    with Qdrant(**{place: named}, api_key=None, host=None, port=None, on_disk=True) as store:  # as written elsewhere
+        assert store.list_cols() == []
+
+
 @pytest.mark.parametrize("client", ["http://127.0.0.1:6333", QdrantClient, AsyncQdrantClient(":memory:")])
 def test_what_is_no_client_is_refused(client: Any) -> None:
     with pytest.raises(ConfigError, match="this is no QdrantClient"):
@@ -298,6 +310,19 @@ def test_requests_stay_below_what_a_server_takes(server: QdrantServer) -> None:
         assert store.count("c") == 600
     counts = [[len(one["upsert"]["points"]) for one in request.body["operations"]] for request in few + many]
     assert counts == [[3], [3], [2], [256], [256], [88]]
+
+
+@pytest.mark.parametrize("payload", [{"a": object()}, {"a": ["\ud800"]}, {"a": {"\ud800": 1}}, {"\ud800": 1}, {1: 2}])
+def test_a_payload_that_is_no_json_is_refused_before_anything_is_stored(server: QdrantServer, payload: Any) -> None:
+    with made(server) as store:
+        store.create_col("c", 2)
+        many = points.MOST + 1  # the last would be in a second request
+        with pytest.raises(ValidationError, match=r"^row '.*': payload key "):
+            store.insert("c", [[1.0, 0.0]] * many, [*[{}] * (many - 1), payload])
+        assert store.count("c") == 0
+        store.insert("c", [[1.0, 0.0]], [{"data": "tea"}], [row_id(0)])
+        with pytest.raises(ValidationError, match=r"^row '.*': payload key "):
+            store.update("c", row_id(0), payload=payload)
 
 
 def test_what_is_added_together_is_one_operation(server: QdrantServer, tmp_path: Any) -> None:
