@@ -219,6 +219,13 @@ class MemoryClient(Hosted[httpx.Client]):
             memory_id: Which one.
             delete_linked: Whether to delete the older memories too that it took the place of.
             further: What else the service takes.
+
+        Returns:
+            What the service answered, or ``{"message"}``.
+
+        Raises:
+            APIError: ``status`` 404: there is none with this id.  Where an earlier attempt may have deleted it, whose
+                answer was lost, a 404 is no error.
         """
         how = {"delete_linked": delete_linked or None, **further}
         answer: dict[str, Any] = self._run(self._ask(self._api.delete(memory_id, how)))

@@ -87,28 +87,33 @@ class HostedList(MemoryList[Any]):
         return self if key == "results" else self.envelope.get(key, default)
 
 
-def ask(request: Request | None, secret: str, max_retries: int) -> Call:
+def ask(request: Request | None, secret: str, max_retries: int, *, is_checked: bool = False) -> Call:
     """Ask once, or more often where that can help and can do no harm.
 
     Args:
         request: What to ask; ``None`` asks nothing, and gives an empty list.
         secret: The key, which no error shows.
         max_retries: How often it is sent again at most.
+        is_checked: Whether the caller finds out by itself what a 404 means.
 
     Raises:
         APIError: The service refused, failed, or was not reached.
     """
     if request is None:
         return HostedList([])
-    attempt = 0
+    attempt, may_be_done = 0, False
     while True:
         reply = yield request
         assert reply is not None
         seconds = pause_before_retry(request, reply, attempt) if attempt < max_retries else None
         if seconds is None:
-            return read(request, reply, secret, attempt + 1)
+            break
         attempt += 1
+        may_be_done = may_be_done or _may_be_done(reply)
         yield Pause(seconds)
+    if reply.status == 404 and request.is_done_by_404 and may_be_done and not is_checked:
+        return {"message": "deleted by an earlier attempt, whose answer was lost"}
+    return read(request, reply, secret, attempt + 1)
 
 
 def delete_entities(api: Api, ids: Mapping[str, object], secret: str, max_retries: int) -> Call:
@@ -136,7 +141,7 @@ def delete_entities(api: Api, ids: Mapping[str, object], secret: str, max_retrie
     try:
         for request in doomed:
             try:
-                yield from ask(request, secret, max_retries)
+                yield from ask(request, secret, max_retries, is_checked=not ids)
                 deleted += 1
             except APIError as error:
                 if error.status != 404 or ids:
@@ -288,5 +293,10 @@ def _remedy(reply: Reply, secret: str) -> str:
 
 def _doubt(request: Request, reply: Reply) -> str:
     """Return what the caller must know before trying again what is not idempotent."""
-    is_unknown = not request.idempotent and reply.reached and not 300 <= (reply.status or 0) < 500
+    is_unknown = not request.idempotent and _may_be_done(reply)
     return "; it may have been stored all the same" if is_unknown else ""
+
+
+def _may_be_done(reply: Reply) -> bool:
+    """Tell whether the service may have done what it was asked, whatever came back."""
+    return reply.reached and not 300 <= (reply.status or 0) < 500

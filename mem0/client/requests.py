@@ -60,6 +60,11 @@ class Request:
     idempotent: bool = True
     listed: bool = False
 
+    @property
+    def is_done_by_404(self) -> bool:
+        """Whether nothing of what it is to delete is there if the answer is 404; of a batch, some may be."""
+        return self.method == "DELETE" and self.json is None
+
 
 def following(request: Request, envelope: Mapping[str, Any]) -> Request | None:
     """Return the request for the page after one, or ``None`` after the last.
