@@ -7,6 +7,7 @@ sent, for which it gets a :class:`Reply`, or a :class:`Pause`.  The two clients 
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
@@ -246,7 +247,7 @@ def _retry_after(reply: Reply) -> float | None:
         return float(named)
     try:
         when = parsedate_to_datetime(named)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter of a time zone beyond all
         return None
     when = when if when.tzinfo else when.replace(tzinfo=timezone.utc)
     return max(0.0, (when - datetime.now(timezone.utc)).total_seconds())
@@ -280,7 +281,7 @@ def _remedy(reply: Reply, secret: str) -> str:
         return "there is nothing under this id, or no such service at this host: check the id, host and api_version"
     if status == 429:
         after = _retry_after(reply)
-        return f"too many requests: try again {'later' if after is None else f'after {after:.0f} s'}"
+        return f"too many requests: try again {'later' if after in (None, math.inf) else f'after {after:.0f} s'}"
     if status < 400:
         there = _header(reply, "location").replace(secret, "***")[:_CUT]
         return f"the host redirects to {there!r}: give the address it leads to as host"

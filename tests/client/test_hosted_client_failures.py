@@ -319,6 +319,21 @@ def test_the_service_says_when(call: Call, server: HostedServer) -> None:
     assert len(server.requests) == 4
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "Mon, 01 Jan 2000 00:00:00 +99999999999999",
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "9" * 400,
+        "-5",
+        "nan",
+    ],
+)
+def test_a_time_that_is_none_is_no_time(call: Call, server: HostedServer, asked: str) -> None:
+    server.answers = [Answer(429, {}, {"Retry-After": asked})]
+    assert "too many requests: try again later" in str(refused(call, "get", MEMORY_ID, options={"max_retries": 0}))
+
+
 class TestPauses:
     ASKED = Request("GET", "/v1/ping/")
 
