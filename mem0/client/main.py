@@ -311,12 +311,24 @@ class MemoryClient(Hosted[httpx.Client]):
         return answer
 
     def batch_update(self, memories: list[dict[str, Any]]) -> dict[str, Any]:
-        """Change several memories: ``[{"memory_id", "text", "metadata"}, ...]``."""
+        """Change several memories.
+
+        Args:
+            memories: ``[{"memory_id", "text", "metadata"}, ...]``, each with a text or metadata; ``data`` and
+                ``timestamp`` are as in :meth:`update`.
+        """
         answer: dict[str, Any] = self._run(self._ask(self._api.batch_update(memories)))
         return answer
 
     def batch_delete(self, memories: list[dict[str, Any]] | list[str]) -> dict[str, Any]:
-        """Delete several memories: their ids, or ``[{"memory_id"}, ...]``."""
+        """Delete several memories.
+
+        Args:
+            memories: Their ids, or ``[{"memory_id"}, ...]``.
+
+        Raises:
+            APIError: The service refused, failed, or was not reached; some may have been deleted all the same.
+        """
         answer: dict[str, Any] = self._run(self._ask(self._api.batch_delete(memories)))
         return answer
 

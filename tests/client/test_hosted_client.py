@@ -301,6 +301,16 @@ class TestVerbs:
         client.batch_delete([{"memory_id": uuid.UUID(ids[0]), "delete_linked": True}])
         assert server.asked[3] == {"memories": [{"memory_id": ids[0], "delete_linked": True}]}
 
+    def test_a_batch_changes_what_an_update_changes(self, made: Callable[..., Driven], server: HostedServer) -> None:
+        client, new = made(), {"data": "Likes tea", "timestamp": datetime(2026, 1, 31, tzinfo=timezone.utc)}
+        client.update(MEMORY_ID, **new)
+        changed = server.asked[3]
+        client.batch_update([{"memory_id": MEMORY_ID, **new}])
+        assert server.asked[3] == {"memories": [{"memory_id": MEMORY_ID, **changed}]}
+        assert changed == {"text": "Likes tea", "timestamp": 1769817600}
+        with pytest.raises(ValidationError, match="text and data mean the same"):
+            client.batch_update([{"memory_id": MEMORY_ID, "text": "a", "data": "b"}])
+
     def test_users_and_ping(self, made: Callable[..., Driven], server: HostedServer) -> None:
         client = made()
         assert [user["name"] for user in client.users()["results"]] == ["alex", "travel-agent"]
