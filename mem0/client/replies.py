@@ -219,6 +219,7 @@ def read(request: Request, reply: Reply, secret: str, attempts: int = 1) -> Any:
     if is_good and is_done and not reply.text.strip():
         return {"message": "deleted" if request.method == "DELETE" else "updated"}
     is_json, answer = _parsed(reply.text)
+    answer = _flat(answer)
     is_list = isinstance(answer.get("results") if isinstance(answer, Mapping) else answer, list)
     if is_good and is_json and (is_list or not request.listed):
         return HostedList(answer) if is_list else answer
@@ -238,6 +239,12 @@ def _parsed(text: str) -> tuple[bool, Any]:
         return True, json.loads(text)
     except (ValueError, RecursionError):  # the latter of brackets within brackets
         return False, text
+
+
+def _flat(answer: Any) -> Any:
+    """Return a page whose ``results`` hold ``results`` again, as the service's format v1.1 has it, as any other."""
+    inner = answer.get("results") if isinstance(answer, Mapping) else None
+    return {**answer, **inner} if isinstance(inner, Mapping) and "results" in inner else answer
 
 
 def _retry_after(reply: Reply) -> float | None:

@@ -144,6 +144,15 @@ class TestVerbs:
         client.get_all(filters={"user_id": "alex"}, page=2, page_size=50)
         assert server.asked[2] == {"user_id": "alex", "page": "2", "page_size": "50"}
 
+    def test_a_page_in_the_format_v1_1(self, made: Callable[..., Driven], server: HostedServer) -> None:
+        page = {"count": 2, "next": "https://elsewhere.example/?page=2", "results": {"results": [MEMORY]}}
+        server.answers = [Answer(200, page)]
+        given = {"user_id": "alex", "output_format": "v1.1"}
+        found = made().get_all(page=1, **given)
+        assert (found, found["results"], found.total) == ([MEMORY], [MEMORY], 2)
+        server.answers = [Answer(200, page), Answer(200, {**page, "next": None})]
+        assert made().iterate(**given) == [MEMORY, MEMORY]
+
     def test_ids_in_filters_stand_where_v1_reads_them(self, made: Callable[..., Driven], server: HostedServer) -> None:
         client = made()
         client.search("hobbies?", filters={"user_id": "alice"}, run_id=7)
