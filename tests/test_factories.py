@@ -72,6 +72,12 @@ def test_a_registered_class_is_used() -> None:
         assert type(m.embedding_model) is DeterministicEmbedding
 
 
+def test_a_registered_class_goes_before_one_of_ours() -> None:
+    EmbedderFactory.register("huggingface", f"{__name__}.WithADict")
+    config = {"huggingface_base_url": "http://127.0.0.1:1", "size": 2}  # where ours would ask a server
+    assert type(EmbedderFactory.create("huggingface", config)) is WithADict
+
+
 def test_registering_imports_nothing() -> None:
     EmbedderFactory.register("mine", "no_such_package.module.Class")
     with pytest.raises(ConfigError, match="no module 'no_such_package'"):

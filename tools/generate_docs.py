@@ -119,7 +119,10 @@ PROVIDERS = {
     },
 }
 # Files of the example package that a page shows.
-EXAMPLE = {"package": "pyproject.toml", "store": "src/mem0_example_plugin/store.py"}
+EXAMPLE = {
+    "package": "pyproject.toml",
+    **{name: f"src/mem0_example_plugin/{name}.py" for name in ("embedder", "llm", "reranker", "store")},
+}
 # Where the key is not simply in one variable.
 KEYS = {
     "aws_bedrock": "what boto3 finds",

@@ -81,9 +81,14 @@ class Hosted(Generic[Http]):
         except ImportError as error:
             told = "HTTPS_PROXY or ALL_PROXY names a SOCKS proxy, which needs more: pip install 'httpx[socks]'"
             raise MissingDependencyError(told) from error
-        except (httpx.InvalidURL, ValueError, OSError) as error:
-            told = "check host, and the variables HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
-            raise ConfigError(f"host={self.host!r}: no HTTP client can be made for it ({error}): {told}") from error
+        except OSError as error:
+            told = f"the certificates cannot be read ({error}): check the variables SSL_CERT_FILE and SSL_CERT_DIR"
+            raise ConfigError(told) from error
+        except (httpx.InvalidURL, ValueError) as error:
+            # What it quotes may be part of a proxy's password, so it is neither shown nor kept as the cause.
+            told = "check host, and the variables HTTPS_PROXY, ALL_PROXY and NO_PROXY"
+            reason = f"no HTTP client can be made for it ({type(error).__name__})"
+            raise ConfigError(f"host={self.host!r}: {reason}: {told}") from None
 
     def _validate(self) -> None:
         raise NotImplementedError

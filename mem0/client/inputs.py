@@ -282,6 +282,20 @@ def timed(options: Mapping[str, Any]) -> dict[str, Any]:
     return {**options, "timestamp": int(moment("timestamp", when).timestamp())}
 
 
+def changes(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is to change of a memory as the service takes it.
+
+    Raises:
+        ValidationError: The text is given twice.
+    """
+    found = {name: value for name, value in timed(given).items() if value is not None or name in CLEARED_BY_NONE}
+    if "data" in found:
+        if "text" in found:
+            raise ValidationError("text and data mean the same; give one")
+        found["text"] = found.pop("data")
+    return found
+
+
 def plain(verb: str, given: Mapping[str, Any], cleared: Sequence[str] = ()) -> dict[str, Any]:
     """Return a copy of plain JSON values, without what UTF-8 cannot hold.
 

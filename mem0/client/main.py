@@ -219,6 +219,13 @@ class MemoryClient(Hosted[httpx.Client]):
             memory_id: Which one.
             delete_linked: Whether to delete the older memories too that it took the place of.
             further: What else the service takes.
+
+        Returns:
+            What the service answered, or ``{"message"}``.
+
+        Raises:
+            APIError: ``status`` 404: there is none with this id.  Where an earlier attempt may have deleted it, whose
+                answer was lost, a 404 is no error.
         """
         how = {"delete_linked": delete_linked or None, **further}
         answer: dict[str, Any] = self._run(self._ask(self._api.delete(memory_id, how)))
@@ -304,12 +311,24 @@ class MemoryClient(Hosted[httpx.Client]):
         return answer
 
     def batch_update(self, memories: list[dict[str, Any]]) -> dict[str, Any]:
-        """Change several memories: ``[{"memory_id", "text", "metadata"}, ...]``."""
+        """Change several memories.
+
+        Args:
+            memories: ``[{"memory_id", "text", "metadata"}, ...]``, each with a text or metadata; ``data`` and
+                ``timestamp`` are as in :meth:`update`.
+        """
         answer: dict[str, Any] = self._run(self._ask(self._api.batch_update(memories)))
         return answer
 
     def batch_delete(self, memories: list[dict[str, Any]] | list[str]) -> dict[str, Any]:
-        """Delete several memories: their ids, or ``[{"memory_id"}, ...]``."""
+        """Delete several memories.
+
+        Args:
+            memories: Their ids, or ``[{"memory_id"}, ...]``.
+
+        Raises:
+            APIError: The service refused, failed, or was not reached; some may have been deleted all the same.
+        """
         answer: dict[str, Any] = self._run(self._ask(self._api.batch_delete(memories)))
         return answer
 

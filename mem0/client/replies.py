@@ -7,6 +7,7 @@ sent, for which it gets a :class:`Reply`, or a :class:`Pause`.  The two clients 
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
@@ -87,28 +88,33 @@ class HostedList(MemoryList[Any]):
         return self if key == "results" else self.envelope.get(key, default)
 
 
-def ask(request: Request | None, secret: str, max_retries: int) -> Call:
+def ask(request: Request | None, secret: str, max_retries: int, *, is_checked: bool = False) -> Call:
     """Ask once, or more often where that can help and can do no harm.
 
     Args:
         request: What to ask; ``None`` asks nothing, and gives an empty list.
         secret: The key, which no error shows.
         max_retries: How often it is sent again at most.
+        is_checked: Whether the caller finds out by itself what a 404 means.
 
     Raises:
         APIError: The service refused, failed, or was not reached.
     """
     if request is None:
         return HostedList([])
-    attempt = 0
+    attempt, may_be_done = 0, False
     while True:
         reply = yield request
         assert reply is not None
         seconds = pause_before_retry(request, reply, attempt) if attempt < max_retries else None
         if seconds is None:
-            return read(request, reply, secret, attempt + 1)
+            break
         attempt += 1
+        may_be_done = may_be_done or _may_be_done(reply)
         yield Pause(seconds)
+    if reply.status == 404 and request.is_done_by_404 and may_be_done and not is_checked:
+        return {"message": "deleted by an earlier attempt, whose answer was lost"}
+    return read(request, reply, secret, attempt + 1)
 
 
 def delete_entities(api: Api, ids: Mapping[str, object], secret: str, max_retries: int) -> Call:
@@ -136,7 +142,7 @@ def delete_entities(api: Api, ids: Mapping[str, object], secret: str, max_retrie
     try:
         for request in doomed:
             try:
-                yield from ask(request, secret, max_retries)
+                yield from ask(request, secret, max_retries, is_checked=not ids)
                 deleted += 1
             except APIError as error:
                 if error.status != 404 or ids:
@@ -213,6 +219,7 @@ def read(request: Request, reply: Reply, secret: str, attempts: int = 1) -> Any:
     if is_good and is_done and not reply.text.strip():
         return {"message": "deleted" if request.method == "DELETE" else "updated"}
     is_json, answer = _parsed(reply.text)
+    answer = _flat(answer)
     is_list = isinstance(answer.get("results") if isinstance(answer, Mapping) else answer, list)
     if is_good and is_json and (is_list or not request.listed):
         return HostedList(answer) if is_list else answer
@@ -234,6 +241,12 @@ def _parsed(text: str) -> tuple[bool, Any]:
         return False, text
 
 
+def _flat(answer: Any) -> Any:
+    """Return a page whose ``results`` hold ``results`` again, as the service's format v1.1 has it, as any other."""
+    inner = answer.get("results") if isinstance(answer, Mapping) else None
+    return {**answer, **inner} if isinstance(inner, Mapping) and "results" in inner else answer
+
+
 def _retry_after(reply: Reply) -> float | None:
     """Return how many seconds the service asks to be left alone, by its header ``Retry-After``."""
     named = _header(reply, "retry-after").strip()
@@ -241,7 +254,7 @@ def _retry_after(reply: Reply) -> float | None:
         return float(named)
     try:
         when = parsedate_to_datetime(named)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter of a time zone beyond all
         return None
     when = when if when.tzinfo else when.replace(tzinfo=timezone.utc)
     return max(0.0, (when - datetime.now(timezone.utc)).total_seconds())
@@ -275,7 +288,7 @@ def _remedy(reply: Reply, secret: str) -> str:
         return "there is nothing under this id, or no such service at this host: check the id, host and api_version"
     if status == 429:
         after = _retry_after(reply)
-        return f"too many requests: try again {'later' if after is None else f'after {after:.0f} s'}"
+        return f"too many requests: try again {'later' if after in (None, math.inf) else f'after {after:.0f} s'}"
     if status < 400:
         there = _header(reply, "location").replace(secret, "***")[:_CUT]
         return f"the host redirects to {there!r}: give the address it leads to as host"
@@ -288,5 +301,10 @@ def _remedy(reply: Reply, secret: str) -> str:
 
 def _doubt(request: Request, reply: Reply) -> str:
     """Return what the caller must know before trying again what is not idempotent."""
-    is_unknown = not request.idempotent and reply.reached and not 300 <= (reply.status or 0) < 500
+    is_unknown = not request.idempotent and _may_be_done(reply)
     return "; it may have been stored all the same" if is_unknown else ""
+
+
+def _may_be_done(reply: Reply) -> bool:
+    """Tell whether the service may have done what it was asked, whatever came back."""
+    return reply.reached and not 300 <= (reply.status or 0) < 500

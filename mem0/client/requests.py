@@ -60,6 +60,11 @@ class Request:
     idempotent: bool = True
     listed: bool = False
 
+    @property
+    def is_done_by_404(self) -> bool:
+        """Whether nothing of what it is to delete is there if the answer is 404; of a batch, some may be."""
+        return self.method == "DELETE" and self.json is None
+
 
 def following(request: Request, envelope: Mapping[str, Any]) -> Request | None:
     """Return the request for the page after one, or ``None`` after the last.
@@ -150,13 +155,9 @@ class Api:
 
     def update(self, memory_id: object, given: Mapping[str, Any]) -> Request:
         """Return the request to change one memory."""
-        options = dict(given)
-        text, data = options.pop("text", None), options.pop("data", None)
-        if text is not None and data is not None:
-            raise ValidationError("text and data mean the same; give one")
         segment = inputs.segment("memory_id", memory_id)
-        body = {"text": data if text is None else text, **inputs.timed(options)}
-        if all(value is None and name not in inputs.CLEARED_BY_NONE for name, value in body.items()):
+        body = inputs.changes(given)
+        if not body:
             raise ValidationError("update: nothing to change; give text, metadata, timestamp or expiration_date")
         return self._request("update", body=body, segments=[segment], cleared=inputs.CLEARED_BY_NONE)
 
@@ -199,7 +200,7 @@ class Api:
         for given in inputs.rows(memories):
             if not isinstance(given, Mapping):
                 raise ValidationError(f"memories: {given!r} is no row; give {{'memory_id', 'text', 'metadata'}}")
-            row = {name: value for name, value in given.items() if value is not None or name in inputs.CLEARED_BY_NONE}
+            row = inputs.changes(given)
             row["memory_id"] = inputs.literal("memory_id", row.get("memory_id"))
             if not {"text", "metadata"} & row.keys():
                 raise ValidationError(f"batch_update of {row['memory_id']!r}: give text or metadata")

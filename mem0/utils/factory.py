@@ -40,6 +40,7 @@ _INSTALL = {
 
 
 _OPENAI_WIRE = "it speaks OpenAI's protocol: provider 'openai' with its base_url"
+_HUGGINGFACE = "mem0.embeddings.huggingface.HuggingFaceEmbedding"
 _GEMINI = "Gemini's models come through provider 'gemini', with a key"
 
 
@@ -257,7 +258,7 @@ class EmbedderFactory(_Factory):
         "azure_openai": "mem0.embeddings.azure_openai.AzureOpenAIEmbedding",
         "fastembed": "mem0.embeddings.fastembed.FastEmbedEmbedding",
         "gemini": "mem0.embeddings.gemini.GeminiEmbedding",
-        "huggingface": "mem0.embeddings.huggingface.HuggingFaceEmbedding",
+        "huggingface": _HUGGINGFACE,
         "litellm": "mem0.embeddings.litellm.LiteLLMEmbedding",
         "ollama": "mem0.embeddings.ollama.OllamaEmbedding",
         "onnx": "mem0.embeddings.onnx.OnnxEmbedding",
@@ -268,7 +269,8 @@ class EmbedderFactory(_Factory):
     @classmethod
     def create(cls, provider: str, config: Any = None) -> Any:
         """Return a new embedder; arguments and errors are those of every factory."""
-        if provider == "huggingface" and isinstance(config, Mapping) and config.get("huggingface_base_url"):
+        is_ours = provider == "huggingface" and cls.providers[provider] == _HUGGINGFACE
+        if is_ours and isinstance(config, Mapping) and config.get("huggingface_base_url"):
             # As published: a server of Text Embeddings Inference, reached without loading any model here.
             provider = "tei"
             config = {"tei_base_url" if name == "huggingface_base_url" else name: config[name] for name in config}

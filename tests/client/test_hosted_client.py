@@ -144,6 +144,15 @@ class TestVerbs:
         client.get_all(filters={"user_id": "alex"}, page=2, page_size=50)
         assert server.asked[2] == {"user_id": "alex", "page": "2", "page_size": "50"}
 
+    def test_a_page_in_the_format_v1_1(self, made: Callable[..., Driven], server: HostedServer) -> None:
+        page = {"count": 2, "next": "https://elsewhere.example/?page=2", "results": {"results": [MEMORY]}}
+        server.answers = [Answer(200, page)]
+        given = {"user_id": "alex", "output_format": "v1.1"}
+        found = made().get_all(page=1, **given)
+        assert (found, found["results"], found.total) == ([MEMORY], [MEMORY], 2)
+        server.answers = [Answer(200, page), Answer(200, {**page, "next": None})]
+        assert made().iterate(**given) == [MEMORY, MEMORY]
+
     def test_ids_in_filters_stand_where_v1_reads_them(self, made: Callable[..., Driven], server: HostedServer) -> None:
         client = made()
         client.search("hobbies?", filters={"user_id": "alice"}, run_id=7)
@@ -300,6 +309,16 @@ class TestVerbs:
             assert server.asked == ("DELETE", "/v1/batch/", {}, {"memories": [{"memory_id": each} for each in ids]})
         client.batch_delete([{"memory_id": uuid.UUID(ids[0]), "delete_linked": True}])
         assert server.asked[3] == {"memories": [{"memory_id": ids[0], "delete_linked": True}]}
+
+    def test_a_batch_changes_what_an_update_changes(self, made: Callable[..., Driven], server: HostedServer) -> None:
+        client, new = made(), {"data": "Likes tea", "timestamp": datetime(2026, 1, 31, tzinfo=timezone.utc)}
+        client.update(MEMORY_ID, **new)
+        changed = server.asked[3]
+        client.batch_update([{"memory_id": MEMORY_ID, **new}])
+        assert server.asked[3] == {"memories": [{"memory_id": MEMORY_ID, **changed}]}
+        assert changed == {"text": "Likes tea", "timestamp": 1769817600}
+        with pytest.raises(ValidationError, match="text and data mean the same"):
+            client.batch_update([{"memory_id": MEMORY_ID, "text": "a", "data": "b"}])
 
     def test_users_and_ping(self, made: Callable[..., Driven], server: HostedServer) -> None:
         client = made()

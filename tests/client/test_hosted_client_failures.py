@@ -221,6 +221,40 @@ def test_a_list_of_v3_is_tried_again(call: Call, server: HostedServer) -> None:
     assert len(server.requests) == 3
 
 
+DELETIONS: dict[str, dict[str, Any]] = {
+    "delete": {"memory_id": MEMORY_ID},
+    "delete_all": {"user_id": "a"},
+    "delete_users": {"user_id": "a"},
+}
+
+
+@pytest.mark.parametrize("verb", DELETIONS)
+@pytest.mark.parametrize("lost", [Answer(502, "bad gateway"), Answer(cut=True)])
+def test_a_deletion_whose_answer_was_lost_is_done(call: Call, server: HostedServer, verb: str, lost: Answer) -> None:
+    server.answers = [lost, Answer(429, {}), Answer(404, NOT_FOUND)]
+    assert "deleted" in call(verb, **DELETIONS[verb])["message"]
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("verb", DELETIONS)
+def test_what_was_never_there_is_not_found(call: Call, server: HostedServer, verb: str) -> None:
+    server.answers = [Answer(429, {}), Answer(404, NOT_FOUND)]  # too many requests: nothing was done
+    assert refused(call, verb, **DELETIONS[verb]).status == 404
+
+
+def test_a_reset_that_lost_an_answer_looks_who_is_still_listed(call: Call, server: HostedServer) -> None:
+    users = Answer(200, [{"type": "user", "name": "alex"}])
+    server.answers = [users, Answer(502, ""), Answer(404, {}), Answer(200, [])]
+    assert "1 were gone already" in call("reset")["message"]
+    server.answers = [users, Answer(502, ""), Answer(404, {}), users]
+    assert "still listed" in str(refused(call, "reset"))
+
+
+def test_a_batch_that_finds_one_no_more_is_not_known_to_be_done(call: Call, server: HostedServer) -> None:
+    server.answers = [Answer(502, ""), Answer(404, NOT_FOUND)]
+    assert refused(call, "batch_delete", ["m1", "m2"]).status == 404
+
+
 @pytest.mark.parametrize("max_retries", [0, 1, 3])
 def test_tries_are_counted(call: Call, server: HostedServer, max_retries: int) -> None:
     server.answers = [Answer(500, {"error": "oops"})] * 9
@@ -283,6 +317,21 @@ def test_the_service_says_when(call: Call, server: HostedServer) -> None:
     assert (error.status, error.retryable) == (429, True)
     assert "'slow down'; too many requests: try again after 3600 s" in str(error)
     assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "Mon, 01 Jan 2000 00:00:00 +99999999999999",
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "9" * 400,
+        "-5",
+        "nan",
+    ],
+)
+def test_a_time_that_is_none_is_no_time(call: Call, server: HostedServer, asked: str) -> None:
+    server.answers = [Answer(429, {}, {"Retry-After": asked})]
+    assert "too many requests: try again later" in str(refused(call, "get", MEMORY_ID, options={"max_retries": 0}))
 
 
 class TestPauses:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from mem0_example_plugin.llm import FileLLM, FileLlmConfig
 from mem0_example_plugin.reranker import SharedWords
 from mem0_example_plugin.store import TableStore, TableStoreConfig
 
-from mem0 import AsyncMemory, ConfigError, EmbedderMismatchError, LLMError, Memory
+from mem0 import AsyncMemory, ConfigError, EmbedderMismatchError, LLMError, Memory, StorageError
 from mem0.testing import EmbedderContract, LLMContract, RerankerContract, VectorStoreContract
 from mem0.vector_stores.base import VectorStoreBase
 
@@ -54,6 +55,16 @@ class TestTableStore(VectorStoreContract):
         assert isinstance(store, TableStore)
         store.close()
         return TableStore(TableStoreConfig(file=store.file))
+
+
+def test_what_sqlite_cannot_do_is_told_as_an_error_of_the_library(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be used"):
+        TableStore(TableStoreConfig(file=str(tmp_path)))
+    store = TableStore(TableStoreConfig(file=str(tmp_path / "table.db")))
+    store.close()
+    with pytest.raises(StorageError, match="closed database") as caught:
+        store.create_col("c", 2)
+    assert isinstance(caught.value.__cause__, sqlite3.Error)
 
 
 @pytest.fixture

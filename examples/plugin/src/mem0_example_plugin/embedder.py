@@ -1,7 +1,5 @@
 """An embedder that counts letters; good for nothing but an example."""
 
-from __future__ import annotations
-
 from mem0.embeddings.base import EmbeddingBase
 
 

@@ -1,7 +1,5 @@
 """An LLM that answers whatever it is asked with what is in a file."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar

@@ -1,7 +1,5 @@
 """A reranker that counts the words which a question and a text share."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from mem0.rerankers.base import RerankerBase

@@ -5,13 +5,14 @@ import os
 import sqlite3
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from mem0.exceptions import StorageError
+from mem0.exceptions import ConfigError, StorageError
 from mem0.filters import matches, parse_filters
 from mem0.types import Change, Embedder, Record
 from mem0.vector_stores.base import VectorStoreBase, checked_vector
@@ -37,16 +38,19 @@ class TableStore(VectorStoreBase):
     def __init__(self, config: TableStoreConfig | None = None) -> None:
         self.file = os.path.abspath((config or TableStoreConfig()).file)
         self._lock = threading.RLock()  # one connection, and threads that share it
-        self._db = sqlite3.connect(self.file, check_same_thread=False)
-        with self._lock, self._db:
-            self._db.execute("CREATE TABLE IF NOT EXISTS collections (name PRIMARY KEY, size, model, provider)")
-            self._db.execute("CREATE TABLE IF NOT EXISTS rows (name, id, vector, payload, PRIMARY KEY (name, id))")
+        try:
+            self._db = sqlite3.connect(self.file, check_same_thread=False)
+            with self._db:
+                self._db.execute("CREATE TABLE IF NOT EXISTS collections (name PRIMARY KEY, size, model, provider)")
+                self._db.execute("CREATE TABLE IF NOT EXISTS rows (name, id, vector, payload, PRIMARY KEY (name, id))")
+        except sqlite3.Error as error:
+            raise ConfigError(f"TableStore: file={self.file!r} cannot be used: {error}; name another one") from error
 
     # -- the nine verbs ---------------------------------------------------------------------------------
 
     def create_col(self, name: str, vector_size: int, distance: str = "cosine") -> None:
         """Create a collection; one that is there stays as it is."""
-        with self._lock, self._db:
+        with self._locked(), self._db:
             self._db.execute("INSERT OR IGNORE INTO collections (name, size) VALUES (?, ?)", (name, vector_size))
 
     def insert(
@@ -59,7 +63,7 @@ class TableStore(VectorStoreBase):
         """Insert rows, in one transaction; a row whose id is there already is replaced."""
         payloads = [{} for _ in vectors] if payloads is None else payloads
         ids = [str(uuid.uuid4()) for _ in vectors] if ids is None else ids
-        with self._lock, self._db:
+        with self._locked(), self._db:
             size = self._size(name)
             for id, vector, payload in zip(ids, vectors, payloads, strict=True):
                 row = (name, id, checked_vector(vector, size, f"row {id!r}").tobytes(), json.dumps(payload))
@@ -70,7 +74,7 @@ class TableStore(VectorStoreBase):
     ) -> list[Record]:
         """Compare with every row that matches, and return the closest, best first."""
         condition = parse_filters(filters)
-        with self._lock:
+        with self._locked():
             asked = checked_vector(query, self._size(name), "the query")
             rows = self._db.execute("SELECT id, vector, payload FROM rows WHERE name = ?", (name,)).fetchall()
         found = []
@@ -82,7 +86,7 @@ class TableStore(VectorStoreBase):
 
     def delete(self, name: str, vector_id: str) -> None:
         """Delete a row; an unknown id is no error."""
-        with self._lock, self._db:
+        with self._locked(), self._db:
             self._db.execute("DELETE FROM rows WHERE name = ? AND id = ?", (name, vector_id))
 
     def update(
@@ -94,7 +98,7 @@ class TableStore(VectorStoreBase):
     ) -> None:
         """Replace what is given; what is `None` stays."""
         new: dict[str, bytes | str] = {}
-        with self._lock, self._db:
+        with self._locked(), self._db:
             if vector is not None:
                 new["vector"] = checked_vector(vector, self._size(name), f"row {vector_id!r}").tobytes()
             if payload is not None:
@@ -111,12 +115,12 @@ class TableStore(VectorStoreBase):
 
     def list_cols(self) -> Sequence[str]:
         """Return the names of the collections."""
-        with self._lock:
+        with self._locked():
             return [name for (name,) in self._db.execute("SELECT name FROM collections")]
 
     def delete_col(self, name: str) -> None:
         """Delete a collection with its rows."""
-        with self._lock, self._db:
+        with self._locked(), self._db:
             self._db.execute("DELETE FROM rows WHERE name = ?", (name,))
             self._db.execute("DELETE FROM collections WHERE name = ?", (name,))
 
@@ -142,7 +146,7 @@ class TableStore(VectorStoreBase):
         """Carry out changes, and write down what made the first vectors."""
         super().apply(name, changes, embedder)
         if embedder is not None:
-            with self._lock, self._db:
+            with self._locked(), self._db:
                 made_by = (embedder.model, embedder.provider, name)
                 self._db.execute(
                     "UPDATE collections SET model = ?, provider = ? WHERE name = ? AND model IS NULL", made_by
@@ -150,11 +154,20 @@ class TableStore(VectorStoreBase):
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
+        with self._locked():
             self._db.close()
 
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep other threads out; what SQLite cannot do meanwhile is an error of the library's."""
+        try:
+            with self._lock:
+                yield
+        except sqlite3.Error as error:
+            raise StorageError(f"TableStore {self.file!r}: SQLite says: {error}; check the file") from error
+
     def _one(self, query: str, *parameters: str) -> Any:
-        with self._lock:
+        with self._locked():
             return self._db.execute(query, parameters).fetchone()
 
     def _size(self, name: str) -> int:
