@@ -55,7 +55,8 @@ def test_published_names_of_the_same(factory: Any, published: str, name: str) ->
         (LlmFactory, "langchain", "pass the model as an object: llm="),
         (EmbedderFactory, "hugging_face", "did you mean 'huggingface'"),
         (EmbedderFactory, "langchain", "pass the model as an object: embedder="),
-        (VectorStoreFactory, "chroma", "there are: qdrant, sqlite; for another one, see 'Writing a provider'"),
+        (VectorStoreFactory, "chroma", "leave vector_store out"),
+        (VectorStoreFactory, "milvus", "there are: qdrant, sqlite; for another one, see 'Writing a provider'"),
         (VectorStoreFactory, "langchain", "there are: qdrant, sqlite"),
         (RerankerFactory, "huggingface", "provider 'sentence_transformer'"),
         (LlmFactory, 5, "expected a name, not int"),
@@ -216,6 +217,8 @@ class WithOptions(EmbeddingBase):
 
 
 class WithoutOptions(EmbeddingBase):
+    def __init__(self) -> None: ...
+
     def embed(self, text: str) -> list[float]:
         return [1.0]
 

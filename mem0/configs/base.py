@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 import re
 import typing
@@ -17,12 +18,27 @@ from mem0.exceptions import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
 
+logger = logging.getLogger("mem0.configs")
+
 # Published keys that mean nothing here, and what to do instead.
 _NO_GRAPH = "there is no graph store; leave it out (related memories are found by search itself)"
-_REFUSED = {"enable_graph": _NO_GRAPH, "graph_store": _NO_GRAPH}
+_REFUSED = {
+    "custom_categories": "categories are of the hosted service only; leave it out",
+    "embedding": "the embedder is configured under 'embedder'",
+    "embedding_model": "the embedder is configured under 'embedder'",
+    "enable_graph": _NO_GRAPH,
+    "graph_store": _NO_GRAPH,
+    "history_store": "the history's file is named by history_db_path",
+}
 
 # Older names of a key.
 _OLDER_NAMES = {"custom_fact_extraction_prompt": "custom_instructions", "custom_prompt": "custom_instructions"}
+
+# Options of some provider that published configurations hold, unset, for every one.
+_OF_ANOTHER = re.compile(
+    r"\w+_base_url|aws_\w+|azure_kwargs|http_client_proxies|memory_(?:add|search|update)_embedding_type|model_kwargs"
+    r"|output_dimensionality|reasoning_effort|top_k|vertex_credentials_json|google_\w+"
+)
 
 _LONGEST_INSTRUCTIONS = 20_000
 
@@ -61,6 +77,10 @@ class ProviderConfig(BaseModel):
     def __repr_args__(self) -> list[tuple[str | None, Any]]:
         # Options hold API keys; which ones are set is enough for a log.
         return [("provider", self.provider), ("config", sorted(self.config))]
+
+
+# Published names of the same.
+LlmConfig = EmbedderConfig = VectorStoreConfig = ProviderConfig
 
 
 class MemoryConfig(BaseModel):
@@ -158,6 +178,15 @@ class MemoryConfig(BaseModel):
     def _text_of_path(cls, path: object) -> object:
         return os.fspath(path) if isinstance(path, os.PathLike) else path
 
+    @property
+    def custom_fact_extraction_prompt(self) -> str | None:
+        """The older name of ``custom_instructions``."""
+        return self.custom_instructions
+
+    @custom_fact_extraction_prompt.setter
+    def custom_fact_extraction_prompt(self, given: str | None) -> None:
+        self.custom_instructions = given
+
     @classmethod
     def of(cls, config: MemoryConfig | Mapping[str, Any] | None) -> MemoryConfig:
         """Return a configuration from a model, a dict, or nothing.
@@ -204,9 +233,12 @@ def data_folder() -> Path:
 def _gathered(found: dict[str, Any]) -> dict[str, Any]:
     """Bring a configuration found in the wild into our shape; what lies inside stays as it is."""
     for key, reason in _REFUSED.items():
-        if found.get(key) not in (None, False):
+        given = found.get(key)
+        if any(given.values()) if isinstance(given, Mapping) else given:
             raise ConfigError(f"config[{key!r}]: {reason}")
         found.pop(key, None)
+    if found.get("history_db_path") == "":  # of a variable that is not set
+        del found["history_db_path"]
     for older, name in _OLDER_NAMES.items():
         value = found.pop(older, None)
         if value is not None and found.get(name) not in (None, value):
@@ -229,7 +261,9 @@ def _gathered(found: dict[str, Any]) -> dict[str, Any]:
     if store.get("provider") is None:
         remote = [key for key in ("host", "url") if key in options]
         hint = f" (config has {remote[0]!r}: a server's store, such as 'qdrant', must be named)" if remote else ""
-        raise ConfigError(f"config['vector_store']['provider'] is missing{hint}; name the store, such as 'sqlite'")
+        raise ConfigError(
+            f"config['vector_store']['provider'] is missing{hint}; name the store, such as 'sqlite' or 'qdrant'"
+        )
     options = dict(options)
     for key in (*OF_ANY_STORE, *(_OF_THE_EMBEDDED_STORE if store["provider"] == "sqlite" else ())):
         value = options.pop(key, None)
@@ -275,19 +309,33 @@ def validated(model: type[Model], values: Mapping[str, Any], where: str) -> Mode
     Raises:
         ConfigError: Naming the field, the value (never a secret), the cause and the remedy.
     """
-    values = {name: value for name, value in values.items() if _says_something(model, name, value)}
+    values = {name: value for name, value in values.items() if _says_something(model, name, value, where)}
     try:
         return model.model_validate(values)
     except pydantic.ValidationError as error:
         raise _translated(error, model, where) from None  # the original repeats values, secrets among them
 
 
-def _says_something(model: type[BaseModel], name: str, value: object) -> bool:
+def _says_something(model: type[BaseModel], name: str, value: object, where: str) -> bool:
+    """Tell whether an option shall be looked at; for "as usual" many write ``None``, or a text without any."""
     field = model.model_fields.get(name)
-    if field is None:  # it will be refused, unless it is a published key, which others have unset or switched off
-        return not (name in getattr(model, "hints", {}) and (value is None or value is False))
-    # `None` is what many write for "as usual"; where it has a meaning of its own, the field takes it.
-    return value is not None or field.annotation in (Any, type(None)) or type(None) in typing.get_args(field.annotation)
+    if field is not None:
+        takes_none = field.annotation in (Any, type(None)) or type(None) in typing.get_args(field.annotation)
+        if value is None:
+            return takes_none  # it may have a meaning of its own
+        return value != "" or not takes_none
+    if model.model_config.get("extra") != "forbid":
+        return True
+    # It will be refused, unless it is a published key: one that is unset or switched off, or that changes nothing.
+    is_unset = value is None or value == ""
+    if name in getattr(model, "hints", {}):
+        return not is_unset and value is not False
+    reason = getattr(model, "ignored", {}).get(name)
+    if reason is None:
+        return not is_unset or _OF_ANOTHER.fullmatch(name) is None
+    if not is_unset and value is not False:
+        logger.warning("%s[%r] changes nothing: %s", where, name, reason)
+    return False
 
 
 def _translated(error: pydantic.ValidationError, model: type[BaseModel], where: str) -> ConfigError:
@@ -307,7 +355,12 @@ def _told(model: type[BaseModel], problem: Mapping[str, Any], where: str) -> str
         hint = getattr(model, "hints", {}).get(location[-1])
         if hint is not None:
             return f"{field}: {hint}"
-        remedy = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(sorted(names))}"
+        if near:
+            remedy = f"did you mean {near[0]!r}?"
+        elif len(location) > 1:
+            remedy = "a provider's options go inside its 'config'"
+        else:
+            remedy = f"there are: {', '.join(sorted(names))}"
         return f"{field}: unknown key; {remedy}"
     if problem["type"] == "missing":
         return f"{field} is missing"

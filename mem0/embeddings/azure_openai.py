@@ -15,6 +15,8 @@ from mem0.wire.sdk import Line
 class AzureOpenAIEmbeddingConfig(AzureConnection, OpenAIEmbeddingConfig):
     """Options of :class:`AzureOpenAIEmbedding`."""
 
+    variables: ClassVar[str] = "EMBEDDING_AZURE_"
+
 
 class AzureOpenAIEmbedding(OpenAIEmbedding):
     """Embeds text with a deployment of Azure OpenAI; see :class:`~mem0.embeddings.openai.OpenAIEmbedding`."""

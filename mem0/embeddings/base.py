@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel
 
 from mem0.configs.base import options_from
+from mem0.configs.embeddings.base import BaseEmbedderConfig
 from mem0.exceptions import EmbeddingError, Mem0Error, judged
 from mem0.parts import Closing
 from mem0.text import clean
@@ -32,6 +33,9 @@ class EmbeddingBase(Closing, ABC):
     One that can tell words apart has ``embed_with_tokens(texts)`` too, which returns what :meth:`embed_batch` does and,
     for each text, its :class:`~mem0.types.TokenVectors` (or ``None`` instead of all of them).
 
+    Args:
+        config: Its options: an object, a dict, or nothing; kept as ``config``, an object.
+
     Attributes:
         model: Name of the model, recorded with the collection and compared when it is opened again: its own, without
             what tells the way to it, so that it is the same by whatever vendor it is reached.  ``None`` means
@@ -41,6 +45,10 @@ class EmbeddingBase(Closing, ABC):
 
     model: str | None = None
     dims: int | None = None
+    config: Any
+
+    def __init__(self, config: BaseModel | Mapping[str, Any] | None = None) -> None:
+        self.config = config if isinstance(config, BaseModel) else embedder_options(BaseEmbedderConfig, config, {})
 
     @abstractmethod
     def embed(self, text: str) -> Sequence[float]:

@@ -33,7 +33,7 @@ _NOT_TAKEN = re.compile(
 _OURS = ("max_tokens", "messages", "model", "stream", "system", "thinking", "tool_choice", "tools", *_SAMPLING)
 
 
-class AnthropicLlmConfig(AnthropicConnection, BaseLlmConfig):
+class AnthropicLlmConfig(AnthropicConnection, BaseLlmConfig, extra="forbid"):
     """Options of :class:`AnthropicLLM`."""
 
     temperature: float | None = Field(

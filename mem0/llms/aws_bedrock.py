@@ -39,7 +39,7 @@ _PICTURES = ("gif", "jpeg", "png", "webp")
 _STOPPED = {"content_filtered": "a content filter", "guardrail_intervened": "a guardrail"}
 
 
-class AWSBedrockLlmConfig(AWSConnection, BaseLlmConfig):
+class AWSBedrockLlmConfig(AWSConnection, BaseLlmConfig, extra="forbid"):
     """Options of :class:`AWSBedrockLLM`."""
 
     model: str | None = Field(

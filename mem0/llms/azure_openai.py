@@ -16,6 +16,8 @@ from mem0.wire.sdk import Line
 class AzureOpenAILlmConfig(AzureConnection, ChatLlmConfig):
     """Options of :class:`AzureOpenAILLM`."""
 
+    variables: ClassVar[str] = "LLM_AZURE_"
+
 
 class AzureOpenAILLM(ChatLLM):
     """Asks a deployment of Azure OpenAI; safe to share between threads.

@@ -36,8 +36,8 @@ class LLMBase(Closing, ABC):
 
     options: ClassVar[type[BaseLlmConfig]] = BaseLlmConfig
 
-    def __init__(self, config: BaseLlmConfig | None = None) -> None:
-        self.config = BaseLlmConfig() if config is None else config
+    def __init__(self, config: BaseLlmConfig | Mapping[str, Any] | None = None) -> None:
+        self.config = options_of(config, BaseLlmConfig)
 
     @abstractmethod
     def generate_response(

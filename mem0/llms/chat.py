@@ -18,7 +18,7 @@ from mem0.wire.dispensed import Dispensed
 from mem0.wire.sdk import Line
 
 
-class ChatLlmConfig(BaseLlmConfig):
+class ChatLlmConfig(BaseLlmConfig, extra="forbid"):
     """Options of every LLM that is asked with OpenAI's chat protocol."""
 
     reasoning_effort: str | None = Field(

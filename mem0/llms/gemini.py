@@ -45,7 +45,7 @@ _GARBLED = ("MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "OTHER", "TOO_MANY_
 _UNSIGNED = b"skip_thought_signature_validator"
 
 
-class GeminiLlmConfig(GeminiConnection, BaseLlmConfig):
+class GeminiLlmConfig(GeminiConnection, BaseLlmConfig, extra="forbid"):
     """Options of :class:`GeminiLLM`."""
 
     temperature: float | None = Field(

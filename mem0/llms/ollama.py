@@ -17,7 +17,7 @@ from mem0.wire.connection import cleaned, without_ours
 from mem0.wire.ollama import OllamaConnection, OllamaLine
 
 
-class OllamaLlmConfig(OllamaConnection, BaseLlmConfig):
+class OllamaLlmConfig(OllamaConnection, BaseLlmConfig, extra="forbid"):
     """Options of :class:`OllamaLLM`."""
 
     top_k: int | None = Field(default=None, ge=1, description="Number of tokens it chooses from. Default: the model's.")

@@ -55,10 +55,8 @@ _SETTINGS = {"$process_person_profile": False, "$geoip_disable": True}
 
 # The providers as they are published, copied before others can be registered: a stranger's name would tell something.
 _PUBLISHED = {
-    "llm": dict(LlmFactory.providers),
-    "embedder": dict(EmbedderFactory.providers),
-    "vector_store": dict(VectorStoreFactory.providers),
-    "reranker": dict(RerankerFactory.providers),
+    factory.kind: {name: path for name, path in factory.providers.items() if isinstance(path, str)}
+    for factory in (LlmFactory, EmbedderFactory, VectorStoreFactory, RerankerFactory)
 }
 
 _QUEUED = 1_000  # events that wait at most; further ones are dropped

@@ -39,9 +39,9 @@ class CohereRerankerConfig(Connection, BaseRerankerConfig):
     added_path: ClassVar[str] = "/v2"
     hints: ClassVar[Mapping[str, str]] = {
         **BaseRerankerConfig.hints,
-        "return_documents": "the texts are there already; leave it out",
         "max_chunks_per_doc": "the API's second version has max_tokens_per_doc in its place",
     }
+    ignored: ClassVar[Mapping[str, str]] = {"return_documents": "the texts are there already"}
 
     model: str = Field(default=COHERE.model, min_length=1, description="Name of the model.")
     max_tokens_per_doc: int | None = Field(

@@ -20,10 +20,9 @@ _NAME = "reranker 'sentence_transformer'"
 class SentenceTransformerRerankerConfig(LocalModelConfig, BaseRerankerConfig):
     """Options of :class:`SentenceTransformerReranker`."""
 
-    hints: ClassVar[Mapping[str, str]] = {
-        **BaseRerankerConfig.hints,
-        "api_key": "the model runs in this process and needs none; leave it out",
-        "show_progress_bar": "the library prints nothing; leave it out",
+    ignored: ClassVar[Mapping[str, str]] = {
+        "api_key": "the model runs in this process and needs none",
+        "show_progress_bar": "the library prints nothing",
     }
 
     model: ModelName = "cross-encoder/ms-marco-MiniLM-L-6-v2"

@@ -9,7 +9,7 @@ import difflib
 import inspect
 from collections.abc import Mapping
 from importlib import import_module, metadata
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from pydantic import BaseModel
 
@@ -44,19 +44,22 @@ _HUGGINGFACE = "mem0.embeddings.huggingface.HuggingFaceEmbedding"
 _GEMINI = "Gemini's models come through provider 'gemini', with a key"
 
 
+_Table: TypeAlias = dict[str, str | tuple[str, type[Any] | None]]
+
+
 class _Factory:
     """Base of the factories: each has a table of its own.
 
     Attributes:
         kind: What it makes, as the configuration calls it.
         group: The entry points it looks at.
-        providers: By name, the path of a class.
+        providers: By name, the path of a class, or of a class and the class of its options.
         elsewhere: Published providers that are not here, and what to do instead.
     """
 
     kind: ClassVar[str]
     group: ClassVar[str]
-    providers: ClassVar[dict[str, str]]
+    providers: ClassVar[_Table]
     elsewhere: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
@@ -73,7 +76,8 @@ class _Factory:
         """
         made = cls.load(provider)
         where = cls._called(provider)
-        options = getattr(made, "options", None)
+        row = cls.providers.get(provider)
+        options = (row[1] if isinstance(row, tuple) else None) or getattr(made, "options", None)
         if isinstance(config, Mapping) and isinstance(options, type) and issubclass(options, BaseModel):
             config = validated(options, config, f"{cls.kind} {provider!r} config")
         # A class written without options need not take any.
@@ -136,6 +140,12 @@ class _Factory:
         cls.providers[provider] = dotted
 
     @classmethod
+    def register_provider(cls, name: str, class_path: str, config_class: type[Any] | None = None) -> None:
+        """Do what :meth:`register` does, in the published form: with the class of its options."""
+        cls.register(name, class_path)
+        cls.providers[name] = (str(cls.providers[name]), config_class)
+
+    @classmethod
     def names(cls) -> list[str]:
         """Return the names that can be asked for."""
         return sorted({*cls.providers, *(entry.name for entry in metadata.entry_points(group=cls.group))})
@@ -148,9 +158,9 @@ class _Factory:
     @classmethod
     def _place(cls, provider: str) -> tuple[str, list[str]]:
         """Return the module of a provider, and what to look up in it."""
-        path = cls.providers.get(provider)
-        if path is not None:
-            module, _, name = path.rpartition(".")
+        row = cls.providers.get(provider)
+        if row is not None:
+            module, _, name = (row if isinstance(row, str) else row[0]).rpartition(".")
             return module, [name]
         where = cls._called(provider)
         entries = {entry.value: entry for entry in metadata.entry_points(group=cls.group) if entry.name == provider}
@@ -228,7 +238,7 @@ class LlmFactory(_Factory):
         "sarvam": _OPENAI_WIRE,
         "vertexai": _GEMINI,
     }
-    providers: ClassVar[dict[str, str]] = {
+    providers: ClassVar[_Table] = {
         "anthropic": "mem0.llms.anthropic.AnthropicLLM",
         "aws_bedrock": "mem0.llms.aws_bedrock.AWSBedrockLLM",
         "azure_openai": "mem0.llms.azure_openai.AzureOpenAILLM",
@@ -242,6 +252,7 @@ class LlmFactory(_Factory):
         "together": "mem0.llms.together.TogetherLLM",
         **{name: f"mem0.llms.vendors.{name}" for name, row in VENDORS.items() if row.answers},
     }
+    provider_to_class = providers  # its published name
 
 
 class EmbedderFactory(_Factory):
@@ -253,7 +264,7 @@ class EmbedderFactory(_Factory):
         "langchain": "pass the model as an object: embedder= takes anything with embed(text)",
         "vertexai": _GEMINI,
     }
-    providers: ClassVar[dict[str, str]] = {
+    providers: ClassVar[_Table] = {
         "aws_bedrock": "mem0.embeddings.aws_bedrock.AWSBedrockEmbedding",
         "azure_openai": "mem0.embeddings.azure_openai.AzureOpenAIEmbedding",
         "fastembed": "mem0.embeddings.fastembed.FastEmbedEmbedding",
@@ -265,6 +276,7 @@ class EmbedderFactory(_Factory):
         "openai": "mem0.embeddings.openai.OpenAIEmbedding",
         **{name: f"mem0.embeddings.vendors.{name}" for name, row in VENDORS.items() if row.embeds},
     }
+    provider_to_class = providers  # its published name
 
     @classmethod
     def create(cls, provider: str, config: Any = None) -> Any:
@@ -282,10 +294,14 @@ class VectorStoreFactory(_Factory):
 
     kind = "vector_store"
     group = "mem0.vector_stores"
-    providers: ClassVar[dict[str, str]] = {
+    elsewhere: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("chroma", "faiss"), "for a store in files of this machine leave vector_store out"
+    )
+    providers: ClassVar[_Table] = {
         "qdrant": "mem0.vector_stores.qdrant.Qdrant",
         "sqlite": "mem0.vector_stores.sqlite.SQLiteVectorStore",
     }
+    provider_to_class = providers  # its published name
 
 
 class RerankerFactory(_Factory):
@@ -296,9 +312,10 @@ class RerankerFactory(_Factory):
     elsewhere: ClassVar[Mapping[str, str]] = {
         "huggingface": "the same models come through provider 'sentence_transformer'",
     }
-    providers: ClassVar[dict[str, str]] = {
+    providers: ClassVar[_Table] = {
         "cohere": "mem0.rerankers.cohere.CohereReranker",
         "llm": "mem0.rerankers.llm.LLMReranker",
         "llm_reranker": "mem0.rerankers.llm.LLMReranker",  # the published name of the same
         "sentence_transformer": "mem0.rerankers.sentence_transformer.SentenceTransformerReranker",
     }
+    provider_to_class = providers  # its published name

@@ -1,7 +1,8 @@
 """Azure OpenAI: OpenAI's protocol behind deployments, with keys or Entra ID tokens of its own.
 
-The SDK reads ``AZURE_OPENAI_API_KEY``, ``AZURE_OPENAI_AD_TOKEN``, ``AZURE_OPENAI_ENDPOINT`` and
-``OPENAI_API_VERSION`` where an option is not given.
+Where an option is not given, ``LLM_AZURE_OPENAI_API_KEY``, ``LLM_AZURE_ENDPOINT``, ``LLM_AZURE_DEPLOYMENT`` and
+``LLM_AZURE_API_VERSION`` count, which are published (``EMBEDDING_AZURE_...`` for an embedder); then what the SDK reads:
+``AZURE_OPENAI_API_KEY``, ``AZURE_OPENAI_AD_TOKEN``, ``AZURE_OPENAI_ENDPOINT`` and ``OPENAI_API_VERSION``.
 """
 
 from __future__ import annotations
@@ -38,6 +39,14 @@ _OLDER_NAMES = {
 }
 
 
+_VARIABLES = {
+    "api_key": "OPENAI_API_KEY",
+    "api_version": "API_VERSION",
+    "azure_deployment": "DEPLOYMENT",
+    "azure_endpoint": "ENDPOINT",
+}
+
+
 class AzureConnection(OpenAIConnection):
     """Options of whatever talks to Azure OpenAI; the published ``azure_kwargs`` may hold any of them."""
 
@@ -47,7 +56,7 @@ class AzureConnection(OpenAIConnection):
         default=None,
         min_length=1,
         description="Address of the resource, as `https://my-resource.openai.azure.com`. Default: "
-        "`AZURE_OPENAI_ENDPOINT`.",
+        "`LLM_AZURE_ENDPOINT` (of an embedder `EMBEDDING_AZURE_ENDPOINT`), else `AZURE_OPENAI_ENDPOINT`.",
     )
     azure_deployment: str | None = Field(
         default=None, min_length=1, description="Name of the deployment, where it is not that of the model."
@@ -66,16 +75,27 @@ class AzureConnection(OpenAIConnection):
         description="Called for a token before each request, as `azure.identity.get_bearer_token_provider` makes one.",
     )
 
+    #: What the published variables of these options begin with.
+    variables: ClassVar[str]
+
     _last_token: str | None = PrivateAttr(default=None)
 
     @model_validator(mode="before")
     @classmethod
     def _unpacked(cls, values: Any) -> Any:
-        if isinstance(values, Mapping) and isinstance(values.get("azure_kwargs"), Mapping):
-            inner = {name: value for name, value in values["azure_kwargs"].items() if value not in (None, "")}
-            outer = {name: value for name, value in values.items() if name != "azure_kwargs" and value is not None}
-            values = {**inner, **outer}
-        return with_older_names(values, _OLDER_NAMES)
+        if not isinstance(values, Mapping):
+            return values
+        values = {name: value for name, value in values.items() if value is not None}
+        if isinstance(values.get("azure_kwargs"), Mapping):
+            inner = values.pop("azure_kwargs")
+            values = {name: value for name, value in inner.items() if value not in (None, "")} | values
+        return cls._of_environment() | with_older_names(values, _OLDER_NAMES)
+
+    @classmethod
+    def _of_environment(cls) -> dict[str, str]:
+        """Return what the published variables say, ``LLM_AZURE_ENDPOINT`` and its like."""
+        found = {name: os.environ.get(cls.variables + variable) for name, variable in _VARIABLES.items()}
+        return {name: value for name, value in found.items() if value}
 
     def arguments(self) -> dict[str, Any]:
         endpoint = self.address()

@@ -240,7 +240,7 @@ def with_older_names(values: Any, names: Mapping[str, str]) -> Any:
     values = dict(values)
     for older, name in names.items():
         given = values.pop(older, None)
-        if given is None:
+        if given is None or given == "":  # as of a variable that is not set
             continue
         if values.get(name) not in (None, given):
             raise ValueError(f"{name} and {older} mean the same and differ; give one")

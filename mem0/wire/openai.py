@@ -45,7 +45,7 @@ class OpenAIConnection(Connection):
             if not key and row.asks_for_key:
                 raise without_key(row.vendor)
             given["api_key"] = key or "none"  # the SDK wants one; a server that asks for none looks at none
-            given.setdefault("base_url", row.base_url)
+            given.setdefault("base_url", self.address())
         return given
 
     def settle(self, client: Any) -> None:
@@ -56,11 +56,11 @@ class OpenAIConnection(Connection):
 
     def address(self) -> str | None:
         row = self.row()
-        return super().address() if row is None else self.base_url or row.base_url
+        return super().address() or (None if row is None else row.base_url)
 
     def is_elsewhere(self) -> bool:
         """Tell whether another server than the vendor's own is asked, where models may have any name."""
-        return bool(self.base_url or (self.vendor is OPENAI and os.environ.get("OPENAI_BASE_URL")))
+        return bool(self.base_url or os.environ.get(self.vendor.url or ""))
 
     def row(self) -> Row | None:
         """Return the vendor's row in the table; OpenAI itself has none."""

@@ -24,6 +24,7 @@ class Row:
         label: Its name in messages.
         base_url: Where its API begins.
         key: The variable of its key.
+        url: The variable of another address, where its users have one.
         asks_for_key: Whether nothing is to be had without one.
         llm: The model that answers where none is named; empty where one must be.
         embedder: The model that embeds where none is named; empty where one must be.
@@ -38,6 +39,7 @@ class Row:
     base_url: str
     key: str | None
     asks_for_key: bool = True
+    url: str | None = None
     llm: str = ""
     embedder: str = ""
     answers: bool = True
@@ -49,13 +51,27 @@ class Row:
     def vendor(self) -> Vendor:
         """What its errors are told with."""
         ending = "/v1" if self.base_url.endswith("/v1") else ""
-        return Vendor(self.provider, self.label, self.key, ending, self.llm, self.embedder)
+        return Vendor(self.provider, self.label, self.key, ending, self.llm, self.embedder, url=self.url)
 
 
 _ROWS = (
-    Row("deepseek", "DeepSeek", "https://api.deepseek.com", "DEEPSEEK_API_KEY", llm="deepseek-chat"),
-    Row("xai", "xAI", "https://api.x.ai/v1", "XAI_API_KEY", llm="grok-4"),
-    Row("openrouter", "OpenRouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", llm="openai/gpt-4o"),
+    Row(
+        "deepseek",
+        "DeepSeek",
+        "https://api.deepseek.com",
+        "DEEPSEEK_API_KEY",
+        url="DEEPSEEK_API_BASE",
+        llm="deepseek-chat",
+    ),
+    Row("xai", "xAI", "https://api.x.ai/v1", "XAI_API_KEY", url="XAI_API_BASE", llm="grok-4"),
+    Row(
+        "openrouter",
+        "OpenRouter",
+        "https://openrouter.ai/api/v1",
+        "OPENROUTER_API_KEY",
+        url="OPENROUTER_API_BASE",
+        llm="openai/gpt-4o",
+    ),
     Row(
         "mistral",
         "Mistral",
@@ -77,7 +93,15 @@ _ROWS = (
         answers=False,
         embeds=True,
     ),
-    Row("vllm", "vLLM", "http://localhost:8000/v1", "VLLM_API_KEY", asks_for_key=False, embeds=True),
+    Row(
+        "vllm",
+        "vLLM",
+        "http://localhost:8000/v1",
+        "VLLM_API_KEY",
+        asks_for_key=False,
+        url="VLLM_BASE_URL",
+        embeds=True,
+    ),
     Row("lmstudio", "LM Studio", "http://localhost:1234/v1", "LMSTUDIO_API_KEY", asks_for_key=False, embeds=True),
     Row(
         "tei",

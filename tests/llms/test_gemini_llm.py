@@ -505,7 +505,7 @@ class TestOptions:
         ("options", "told"),
         [
             ({"temprature": 1}, "did you mean 'temperature'"),
-            ({"api_key": ""}, "this is empty"),
+            ({"api_key": " "}, "this is empty"),
             ({"base_url": "no:with:secret"}, "is no address"),
             ({"base_url": "http://me:secret@localhost:80a/v1"}, "is no address"),
             ({"http_client_proxies": {"https://": "no:with:secret"}}, "is no address"),

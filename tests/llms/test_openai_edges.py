@@ -166,7 +166,7 @@ def test_what_one_model_refuses_another_is_still_told(openai_server: OpenAIServe
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"api_key": ""}, "this is empty"),
+        ({"api_key": " "}, "this is empty"),
         ({"http_client_proxies": "no:with:secret"}, "is no address"),
         ({"http_client_proxies": {"ftp://": "http://secret"}}, "http://"),
         ({"model_kwargs": {"stream": True}}, "stream is set by the library"),

@@ -193,7 +193,7 @@ def test_mistakes_are_told() -> None:
     for config, told in (
         ({"modell": "x"}, "did you mean 'model'"),
         ({"top_n": 3}, "called top_k"),
-        ({"return_documents": True}, "the texts are there already"),
+        ({"max_chunks_per_doc": 3}, "max_tokens_per_doc"),
         ({"base_url": "api.cohere.com"}, "no address"),
     ):
         with pytest.raises(ConfigError, match=told):

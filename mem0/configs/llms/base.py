@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from mem0.configs.options import OpenOptions
 
 
-class BaseLlmConfig(BaseModel):
-    """Options of any LLM."""
-
-    # The published name `model_kwargs` is not pydantic's to protect, as versions before 2.10 would.
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, protected_namespaces=())
+class BaseLlmConfig(OpenOptions):
+    """Options of any LLM; what only some know, such as ``api_key``, may stand beside them."""
 
     #: Published keys that have no place here, and what to do instead.
     hints: ClassVar[dict[str, str]] = {
-        "is_reasoning_model": "what a model does not take is learned from its answer; leave it out",
-        "lmstudio_response_format": "JSON is asked for by the library, and a server that has no such mode is noticed; "
-        "leave it out",
         "openrouter_base_url": "name the provider 'openrouter', and base_url where it is another",
         "reasoning_effort": "this vendor's name for it goes into model_kwargs",
         "response_callback": "the library calls nobody back; leave it out",
@@ -25,6 +21,12 @@ class BaseLlmConfig(BaseModel):
         "site_url": "on provider 'openrouter' give headers={'HTTP-Referer': ...}",
         "models": "on provider 'openrouter' give model_kwargs={'extra_body': {'models': [...]}}",
         "route": "on provider 'openrouter' give model_kwargs={'extra_body': {'route': ...}}",
+    }
+
+    #: Published keys that change nothing here, and why.
+    ignored: ClassVar[dict[str, str]] = {
+        "is_reasoning_model": "what a model does not take is learned from its answer",
+        "lmstudio_response_format": "JSON is asked for by the library, and a server that has no such mode is noticed",
         "top_k": "it is no part of this protocol; a server that knows it takes model_kwargs={'extra_body': {'top_k': "
         "...}}",
     }

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from mem0.configs.llms.base import BaseLlmConfig
 from mem0.parts import has_coroutine
 
 
@@ -44,9 +45,9 @@ def check_options(provider: object) -> None:
         return
     a_model = isinstance(options, type) and issubclass(options, BaseModel)
     assert a_model, f"{name}.options is {options!r}; it is the class of the options, a pydantic model"
-    assert options.model_config.get("extra") == "forbid", (
+    assert options is BaseLlmConfig or options.model_config.get("extra") == "forbid", (
         f"{options.__name__} passes over keys that it does not know, and with them typing errors; give it "
-        'model_config = ConfigDict(extra="forbid")'
+        f'extra="forbid", as in class {options.__name__}(..., extra="forbid")'
     )
 
 

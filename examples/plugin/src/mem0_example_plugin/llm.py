@@ -11,7 +11,7 @@ from mem0.exceptions import LLMError
 from mem0.llms.base import LLMBase, Message, options_of, report_tokens
 
 
-class FileLlmConfig(BaseLlmConfig):
+class FileLlmConfig(BaseLlmConfig, extra="forbid"):
     """Options of :class:`FileLLM`."""
 
     path: str = Field(default="answer.json", min_length=1, description="The file that holds the answer.")
