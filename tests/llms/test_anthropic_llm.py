@@ -551,7 +551,7 @@ class TestOptions:
         ("options", "told"),
         [
             ({"temprature": 1}, "did you mean 'temperature'"),
-            ({"api_key": ""}, "this is empty"),
+            ({"api_key": " "}, "this is empty"),
             ({"base_url": "no:with:secret"}, "is no address"),
             ({"http_client_proxies": {"https://": "no:with:secret"}}, "is no address"),
             ({"http_client_proxies": {"ftp://": "http://secret"}}, "http://"),
