@@ -123,7 +123,7 @@ class OllamaLLM(LLMBase):
         message = _of(response, "message")
         content, wanted = _of(message, "content"), _of(message, "tool_calls")
         if _of(response, "done_reason") == "length" and not content and not wanted:
-            raise used_up(f"Ollama model {self.model!r} at {self._line.where}")
+            raise used_up(self._line.named(self.model))
         if not with_tools:
             return content or ""
         return {

@@ -158,20 +158,19 @@ class Line(Generic[Client]):
         except Exception as error:
             if self._is_closed and not isinstance(error, Mem0Error):
                 raise self._closed_error() from error
-            if isinstance(error, json.JSONDecodeError):
-                raise kind(
-                    f"{self.named(model)}: what came back is no JSON; check base_url; nothing was stored",
-                    retryable=True,
-                ) from error
-            if not isinstance(error, _base_error(self._sdk)):
+            if not isinstance(error, (json.JSONDecodeError, _base_error(self._sdk))):
                 raise
-            failure = failure_of(error, self._sdk, self.hidden)
-            told = failure.told(kind, self.vendor, model, self.where)
-            raise told from shown_cause(error, self.hidden)
+            raise self.told(error, kind, model) from shown_cause(error, self.hidden)
+
+    def told(self, error: Exception, kind: type[ProviderError], model: str) -> ProviderError:
+        """Return an error of the SDK, or of an answer that is no JSON, as ours."""
+        is_unread = isinstance(error, json.JSONDecodeError)
+        failure = Failure.unread(self.vendor) if is_unread else failure_of(error, self._sdk, self.hidden)
+        return failure.told(kind, self.vendor, model, self.where)
 
     def named(self, model: str) -> str:
         """Return who is asked for what, as messages begin."""
-        return f"{self.vendor.label} model {model!r} at {self.where}"
+        return self.vendor.asked(model, self.where)
 
 
 def _base_error(sdk: ModuleType) -> type[Exception]:
