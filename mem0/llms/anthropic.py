@@ -20,7 +20,7 @@ from mem0.llms import shapes
 from mem0.llms.base import LLMBase, Message, options_of, report_tokens
 from mem0.llms.shapes import Block, json_instruction, unfenced, wants_json
 from mem0.wire.anthropic import AnthropicConnection
-from mem0.wire.connection import cleaned, without_ours
+from mem0.wire.connection import without_ours
 from mem0.wire.failures import shown_cause
 from mem0.wire.retries import Patience
 from mem0.wire.sdk import Line
@@ -185,7 +185,10 @@ class AnthropicLLM(LLMBase):
             "thinking": config.thinking,
         }
         if tools:
-            request |= {"tools": [_tool(tool) for tool in cleaned(tools)], "tool_choice": _choice(tool_choice)}
+            request |= {
+                "tools": [_tool(tool) for tool in shapes.checked_tools(tools)],
+                "tool_choice": _choice(tool_choice),
+            }
         return {name: value for name, value in request.items() if value is not None} | config.model_kwargs
 
     def _with_extras(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -287,7 +290,7 @@ def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _choice(tool_choice: Any) -> dict[str, Any]:
-    if isinstance(tool_choice, Mapping):
-        function = tool_choice.get("function")
-        return {"type": "tool", "name": function["name"]} if function else dict(tool_choice)
-    return {"type": "any" if tool_choice == "required" else tool_choice or "auto"}
+    if isinstance(tool_choice, Mapping) and tool_choice.get("type") in ("any", "auto", "none", "tool"):
+        return dict(tool_choice)  # the API's own
+    mode, name = shapes.choice_of(tool_choice)
+    return {"type": "tool", "name": name} if name else {"type": "any" if mode == "required" else mode}

@@ -16,12 +16,12 @@ from botocore.exceptions import ClientError
 from pydantic import Field, field_validator
 
 from mem0.configs.llms.base import BaseLlmConfig
-from mem0.exceptions import ConfigError, LLMError, LLMResponseError, ValidationError
+from mem0.exceptions import ConfigError, LLMError, LLMResponseError
 from mem0.llms import shapes
 from mem0.llms.base import LLMBase, Message, options_of, report_tokens
 from mem0.llms.shapes import Block, json_instruction, unfenced, wants_json
 from mem0.wire.aws import AWSConnection, BedrockRuntime
-from mem0.wire.connection import cleaned, without_ours
+from mem0.wire.connection import without_ours
 
 # What some models refuse, in their words, and what is then left out (or, of `system`, said by the user).
 _REFUSALS = (
@@ -225,6 +225,7 @@ class AWSBedrockLLM(LLMBase):
             "top_k": config.top_k,
         }
         body = {name: value for name, value in body.items() if value is not None} | config.model_kwargs
+        shapes.check_json("the request", body)
         answer = self._runtime.invoke(LLMError, self.model, body)
         with shapes.reading(self._strange()):
             usage = answer.get("usage") or {}
@@ -279,19 +280,17 @@ def _block(part: Block) -> Block | None:
 
 
 def _tool_config(tools: Sequence[Mapping[str, Any]] | None, choice: Any) -> dict[str, Any] | None:
-    if not tools or choice == "none":
+    if not tools:
+        return None
+    mode, name = shapes.choice_of(choice)
+    if mode == "none":
         return None
     specs = []
-    for tool in cleaned(tools):
+    for tool in shapes.checked_tools(tools):
         function = tool.get("function", tool)
-        spec = {"name": function["name"], "description": function.get("description")}
+        spec = {"name": function.get("name"), "description": function.get("description")}
         spec["inputSchema"] = {"json": function.get("parameters") or {"type": "object", "properties": {}}}
         specs.append({"toolSpec": {name: value for name, value in spec.items() if value}})
-    if choice in (None, "auto"):  # what it does anyway; some models refuse to be told
+    if mode == "auto":  # what it does anyway; some models refuse to be told
         return {"tools": specs}
-    if choice == "required":
-        return {"tools": specs, "toolChoice": {"any": {}}}
-    name = (choice.get("function") or {}).get("name") if isinstance(choice, Mapping) else None
-    if not isinstance(name, str):
-        raise ValidationError(f"tool_choice={choice!r}: expected 'auto', 'required', 'none', or a function's name")
-    return {"tools": specs, "toolChoice": {"tool": {"name": name}}}
+    return {"tools": specs, "toolChoice": {"tool": {"name": name}} if name else {"any": {}}}

@@ -22,7 +22,7 @@ from pydantic import Field
 
 from mem0.exceptions import ClosedError, ConfigError, ProviderError
 from mem0.text import without_login
-from mem0.wire.connection import Connection, check_address
+from mem0.wire.connection import Connection, check_address, unfit
 from mem0.wire.failures import Failure, Vendor, hidden, shown_cause
 from mem0.wire.loops import AsyncClients
 from mem0.wire.retries import Patience
@@ -217,6 +217,19 @@ class Line:
     async def aclose(self) -> None:
         """Close the client of the event loop that is running, and wait for it."""
         await self._awaited.aclose()
+
+    def check(self, kind: type[ProviderError], model: str, shape: type[pydantic.BaseModel], given: Any) -> None:
+        """Refuse options of a request that the SDK would trip over; later that would look like an odd answer.
+
+        Args:
+            kind: Which of our errors to raise.
+            model: The model that is asked.
+            shape: What the SDK makes of them.
+            given: The options.
+        """
+        problem = unfit(shape, given)
+        if problem:
+            raise kind(f"{self.named(model)}: {problem}; nothing was sent")
 
     def _require_open(self, client: _Awaited | None = None) -> None:
         if self._is_closed or (client is not None and client.is_closed):
