@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -133,7 +131,7 @@ class AWSBedrockEmbedding(EmbeddingBase):
     def embed_batch(self, texts: Sequence[str]) -> list[list[float]]:
         vectors: list[list[float]] = []
         for batch in self._batches(texts):
-            answer = self._runtime.call(EmbeddingError, self.config.model, self._sending(batch))
+            answer = self._runtime.invoke(EmbeddingError, self.config.model, self._body(batch))
             vectors += self._read(answer, len(batch))
         return vectors
 
@@ -149,19 +147,6 @@ class AWSBedrockEmbedding(EmbeddingBase):
         for start in range(0, len(prepared), self._most_texts):
             yield prepared[start : start + self._most_texts]
 
-    def _sending(self, batch: list[str]) -> Callable[[Any], bytes]:
-        body = json.dumps(self._body(batch)).encode()
-
-        def send(client: Any) -> bytes:
-            response = client.invoke_model(
-                modelId=self.config.model, body=body, contentType="application/json", accept="application/json"
-            )
-            with closing(response["body"]) as stream:
-                read: bytes = stream.read()
-            return read
-
-        return send
-
     def _body(self, batch: list[str]) -> dict[str, Any]:
         config = self.config
         if self._family == "titan-v1":
@@ -174,19 +159,17 @@ class AWSBedrockEmbedding(EmbeddingBase):
             body |= {"output_dimension": self.dims, "embedding_types": ["float"]}
         return body
 
-    def _read(self, raw: bytes, count: int) -> list[list[float]]:
+    def _read(self, answer: Any, count: int) -> list[list[float]]:
         """Return the vectors of an answer: Titan's one, or Cohere's list, which may be told apart by type."""
-        asked = f"AWS Bedrock model {self.config.model!r} at {self._runtime.where}"
+        asked = self._runtime.named(self.config.model)
         try:
-            answer = json.loads(raw)
             found = [answer["embedding"]] if self._family.startswith("titan") else answer["embeddings"]
             if isinstance(found, dict):
                 found = found["float"]
             vectors = [[float(number) for number in vector] for vector in found]
         except (ValueError, TypeError, LookupError) as error:
             raise EmbeddingError(
-                f"{asked}: it did not answer with vectors; check endpoint_url and family; nothing was stored",
-                retryable=isinstance(error, json.JSONDecodeError),  # somebody else's page on the way
+                f"{asked}: it did not answer with vectors; check endpoint_url and family; nothing was stored"
             ) from error
         if len(vectors) != count:
             raise EmbeddingError(f"{asked}: {len(vectors)} vectors for {count} text(s); nothing was stored")

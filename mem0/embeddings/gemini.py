@@ -115,6 +115,7 @@ class GeminiEmbedding(EmbeddingBase):
         config = dict(self.config.model_kwargs)
         if self.config.embedding_dims is not None:
             config["output_dimensionality"] = self.config.embedding_dims
+        self._line.check(EmbeddingError, self.model, types.EmbedContentConfig, config)
         prepared = [beginning(text, self.config.max_input_bytes) for text in texts]
         for start in range(0, len(prepared), self.config.batch_size):
             batch = prepared[start : start + self.config.batch_size]

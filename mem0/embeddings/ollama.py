@@ -121,8 +121,7 @@ class OllamaEmbedding(EmbeddingBase):
         count = len(request["input"])
         if len(vectors) != count:
             raise EmbeddingError(
-                f"the server at {self._line.where} answered {len(vectors)} vectors for {count} text(s); "
-                "nothing was stored"
+                f"{self._line.named(self.model)}: {len(vectors)} vectors for {count} text(s); nothing was stored"
             )
         if self.dims is None:
             self.dims = size_of(vectors)

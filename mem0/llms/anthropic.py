@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,14 @@ from anthropic import Anthropic, AsyncAnthropic
 from pydantic import Field, field_validator
 
 from mem0.configs.llms.base import BaseLlmConfig
-from mem0.exceptions import ClosedError, LLMError, LLMResponseError
+from mem0.exceptions import LLMError, LLMResponseError
 from mem0.llms import shapes
 from mem0.llms.base import LLMBase, Message, options_of, report_tokens
 from mem0.llms.shapes import Block, json_instruction, unfenced, wants_json
-from mem0.wire.anthropic import FAILED, AnthropicConnection, Patience
-from mem0.wire.connection import cleaned, without_ours
+from mem0.wire.anthropic import AnthropicConnection
+from mem0.wire.connection import without_ours
+from mem0.wire.failures import shown_cause
+from mem0.wire.retries import Patience
 from mem0.wire.sdk import Line
 
 # The API wants a limit; thinking counts, which recent models do unasked, so the library's usual 3,000 would cut them.
@@ -30,6 +33,8 @@ _SAMPLING = ("temperature", "top_p", "top_k")
 _NOT_TAKEN = re.compile(
     r"deprecated|(?:not|n't) support|unsupported|not permitted|cannot both|only be set to|must be unset", re.IGNORECASE
 )
+# What the SDK raises for a request that may be worth another try.
+_FAILED = (anthropic.APIError, json.JSONDecodeError)
 _OURS = ("max_tokens", "messages", "model", "stream", "system", "thinking", "tool_choice", "tools", *_SAMPLING)
 
 
@@ -113,9 +118,9 @@ class AnthropicLLM(LLMBase):
                     return self._read(self.client.messages.create(**sent), response_format, tools)
                 except anthropic.BadRequestError as error:
                     self._learn(error, sent)
-                except FAILED as error:
+                except _FAILED as error:
                     self._line.require_open()
-                    time.sleep(patience.after(error))
+                    time.sleep(self._pause_after(error, patience))
                 self._line.require_open()
 
     async def agenerate_response(
@@ -136,10 +141,10 @@ class AnthropicLLM(LLMBase):
                     return self._read(await client.messages.create(**sent), response_format, tools)
                 except anthropic.BadRequestError as error:
                     self._learn(error, sent)
-                except FAILED as error:
-                    self._require_open(client)
-                    await asyncio.sleep(patience.after(error))
-                self._require_open(client)
+                except _FAILED as error:
+                    self._line.require_open(client)
+                    await asyncio.sleep(self._pause_after(error, patience))
+                self._line.require_open(client)
 
     def close(self) -> None:
         self._line.close()
@@ -148,11 +153,13 @@ class AnthropicLLM(LLMBase):
         """Release the connections of the event loop that is running."""
         await self._line.aclose()
 
-    def _require_open(self, client: Any) -> None:
-        """Refuse to go on after :meth:`close`, and with a client that :meth:`aclose` closed meanwhile."""
-        self._line.require_open()
-        if client.is_closed() is True:  # a mock's is neither
-            raise ClosedError(f"the provider 'anthropic' for {self._line.where} was closed; make a new one")
+    def _pause_after(self, error: Exception, patience: Patience) -> float:
+        """Return the seconds to wait before another try, or raise an error of ours where none is to follow."""
+        failed, cause = self._line.told(error, LLMError, self.model), shown_cause(error, self._line.hidden)
+        headers = getattr(getattr(error, "response", None), "headers", {})
+        if headers.get("x-should-retry") == "false":
+            raise failed from cause
+        return patience.after(failed, cause, headers.get("retry-after"))
 
     def _request(
         self,
@@ -173,7 +180,10 @@ class AnthropicLLM(LLMBase):
             "thinking": config.thinking,
         }
         if tools:
-            request |= {"tools": [_tool(tool) for tool in cleaned(tools)], "tool_choice": _choice(tool_choice)}
+            request |= {
+                "tools": [_tool(tool) for tool in shapes.checked_tools(tools)],
+                "tool_choice": _choice(tool_choice),
+            }
         return {name: value for name, value in request.items() if value is not None} | config.model_kwargs
 
     def _with_extras(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -275,7 +285,7 @@ def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _choice(tool_choice: Any) -> dict[str, Any]:
-    if isinstance(tool_choice, Mapping):
-        function = tool_choice.get("function")
-        return {"type": "tool", "name": function["name"]} if function else dict(tool_choice)
-    return {"type": "any" if tool_choice == "required" else tool_choice or "auto"}
+    if isinstance(tool_choice, Mapping) and tool_choice.get("type") in ("any", "auto", "none", "tool"):
+        return dict(tool_choice)  # the API's own
+    mode, name = shapes.choice_of(tool_choice)
+    return {"type": "tool", "name": name} if name else {"type": "any" if mode == "required" else mode}

@@ -7,10 +7,8 @@ in the form of OpenAI's chat completions.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from typing import Any, ClassVar, Literal
 
 import boto3
@@ -18,13 +16,12 @@ from botocore.exceptions import ClientError
 from pydantic import Field, field_validator
 
 from mem0.configs.llms.base import BaseLlmConfig
-from mem0.exceptions import ConfigError, LLMError, LLMResponseError, ValidationError
+from mem0.exceptions import ConfigError, LLMError, LLMResponseError
 from mem0.llms import shapes
 from mem0.llms.base import LLMBase, Message, options_of, report_tokens
 from mem0.llms.shapes import Block, json_instruction, unfenced, wants_json
-from mem0.text import clean
 from mem0.wire.aws import AWSConnection, BedrockRuntime
-from mem0.wire.connection import cleaned, without_ours
+from mem0.wire.connection import without_ours
 
 # What some models refuse, in their words, and what is then left out (or, of `system`, said by the user).
 _REFUSALS = (
@@ -160,8 +157,7 @@ class AWSBedrockLLM(LLMBase):
             except ClientError as error:
                 self._learn(error, sent)
                 continue
-            with shapes.reading(self._strange()):
-                _ = response["output"]  # a body that was cut off is an empty answer to botocore, not an error
+            _ = response["output"]  # of a body that was cut off botocore makes an empty answer: here it fails
             return response
 
     def _accepted(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -229,10 +225,9 @@ class AWSBedrockLLM(LLMBase):
             "top_k": config.top_k,
         }
         body = {name: value for name, value in body.items() if value is not None} | config.model_kwargs
-        raw = clean(json.dumps(body, ensure_ascii=False)).encode()
-        answered = self._runtime.call(LLMError, self.model, lambda client: self._invoke(client, raw))
+        shapes.check_json("the request", body)
+        answer = self._runtime.invoke(LLMError, self.model, body)
         with shapes.reading(self._strange()):
-            answer = json.loads(answered)
             usage = answer.get("usage") or {}
             text = answer["choices"][0]["message"]["content"]
             if not isinstance(text, (str, type(None))):
@@ -240,16 +235,8 @@ class AWSBedrockLLM(LLMBase):
             report_tokens(usage.get("prompt_tokens"), usage.get("completion_tokens"))
         return {"content": text, "tool_calls": []}
 
-    def _invoke(self, client: Any, body: bytes) -> bytes:
-        response = client.invoke_model(
-            modelId=self.model, body=body, contentType="application/json", accept="application/json"
-        )
-        with closing(response["body"]) as stream:
-            read: bytes = stream.read()
-        return read
-
     def _named(self) -> str:
-        return f"AWS Bedrock model {self.model!r} at {self._runtime.where}"
+        return self._runtime.named(self.model)
 
     def _strange(self) -> str:
         return f"{self._named()}: it did not answer as Bedrock does, or was cut off; check endpoint_url and api"
@@ -293,19 +280,17 @@ def _block(part: Block) -> Block | None:
 
 
 def _tool_config(tools: Sequence[Mapping[str, Any]] | None, choice: Any) -> dict[str, Any] | None:
-    if not tools or choice == "none":
+    if not tools:
+        return None
+    mode, name = shapes.choice_of(choice)
+    if mode == "none":
         return None
     specs = []
-    for tool in cleaned(tools):
+    for tool in shapes.checked_tools(tools):
         function = tool.get("function", tool)
-        spec = {"name": function["name"], "description": function.get("description")}
+        spec = {"name": function.get("name"), "description": function.get("description")}
         spec["inputSchema"] = {"json": function.get("parameters") or {"type": "object", "properties": {}}}
         specs.append({"toolSpec": {name: value for name, value in spec.items() if value}})
-    if choice in (None, "auto"):  # what it does anyway; some models refuse to be told
+    if mode == "auto":  # what it does anyway; some models refuse to be told
         return {"tools": specs}
-    if choice == "required":
-        return {"tools": specs, "toolChoice": {"any": {}}}
-    name = (choice.get("function") or {}).get("name") if isinstance(choice, Mapping) else None
-    if not isinstance(name, str):
-        raise ValidationError(f"tool_choice={choice!r}: expected 'auto', 'required', 'none', or a function's name")
-    return {"tools": specs, "toolChoice": {"tool": {"name": name}}}
+    return {"tools": specs, "toolChoice": {"tool": {"name": name}} if name else {"any": {}}}

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from mem0.configs.llms.base import BaseLlmConfig
 from mem0.exceptions import LLMError, LLMResponseError, retryable_status
 from mem0.llms.base import LLMBase, Message, options_of, report_tokens
-from mem0.llms.shapes import called, reading, used_up
+from mem0.llms.shapes import called, check_json, checked_tools, reading, used_up
 from mem0.wire.connection import check_arguments, cleaned, named_model, without_ours
 from mem0.wire.dispensed import Dispensed
 from mem0.wire.sdk import Line
@@ -147,8 +147,9 @@ def chat_request(
         "top_p": config.top_p,
         "response_format": response_format,
     }
+    check_json("response_format", response_format)
     if tools:
-        request |= {"tools": cleaned(tools), "tool_choice": tool_choice}
+        request |= {"tools": checked_tools(tools), "tool_choice": tool_choice}
     request = {name: value for name, value in request.items() if value is not None} | config.model_kwargs
     if config.reasoning_effort is not None:
         # Not as an argument: the SDK has it only since 1.58, and each model's own values only since later.

@@ -16,7 +16,7 @@ from mem0.exceptions import LLMError, LLMResponseError
 from mem0.llms import shapes
 from mem0.llms.base import LLMBase, Message, options_of, report_tokens
 from mem0.llms.shapes import Block, schema_of, wants_json
-from mem0.wire.connection import cleaned, without_ours
+from mem0.wire.connection import without_ours
 from mem0.wire.gemini import GeminiConnection, Line
 
 # What the model thinks counts, so the library's usual 3,000 would cut replies.
@@ -143,12 +143,13 @@ class GeminiLLM(LLMBase):
             "max_output_tokens": options.max_tokens,
         }
         if tools:  # beside them the API takes no JSON mode
-            config |= {"tools": _tools(cleaned(tools)), "tool_config": _choice(tool_choice)}
+            config |= {"tools": _tools(shapes.checked_tools(tools)), "tool_config": _choice(tool_choice)}
             config["automatic_function_calling"] = {"disable": True}
         elif wants_json(response_format):
             config["response_mime_type"] = "application/json"
             config["response_json_schema"] = schema_of(response_format)
         config = {name: value for name, value in config.items() if value is not None} | options.model_kwargs
+        self._line.check(LLMError, self.model, types.GenerateContentConfig, config)
         return {"model": self.model, "contents": contents, "config": config}
 
     def _read(self, response: Any, with_tools: bool) -> Any:
@@ -254,8 +255,6 @@ def _tools(tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _choice(tool_choice: Any) -> dict[str, Any]:
-    if isinstance(tool_choice, Mapping):
-        name = tool_choice["function"]["name"]
-        return {"function_calling_config": {"mode": "ANY", "allowed_function_names": [name]}}
-    mode = {"required": "ANY", "none": "NONE"}.get(tool_choice, "AUTO")
-    return {"function_calling_config": {"mode": mode}}
+    mode, name = shapes.choice_of(tool_choice)
+    only = {"allowed_function_names": [name]} if name else {}
+    return {"function_calling_config": {"mode": {"auto": "AUTO", "none": "NONE"}.get(mode, "ANY"), **only}}

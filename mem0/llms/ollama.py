@@ -12,8 +12,8 @@ from pydantic import Field, field_validator
 from mem0.configs.llms.base import BaseLlmConfig
 from mem0.exceptions import LLMError
 from mem0.llms.base import LLMBase, Message, options_of, read_arguments, report_tokens
-from mem0.llms.shapes import Picture, checked, parts_of, picture_of, schema_of, used_up, wants_json
-from mem0.wire.connection import cleaned, without_ours
+from mem0.llms.shapes import Picture, checked, checked_tools, parts_of, picture_of, schema_of, used_up, wants_json
+from mem0.wire.connection import cleaned, unfit, without_ours
 from mem0.wire.ollama import OllamaConnection, OllamaLine
 
 
@@ -35,6 +35,9 @@ class OllamaLlmConfig(OllamaConnection, BaseLlmConfig, extra="forbid"):
         for name in without_ours(given, ("num_predict", "temperature", "top_k", "top_p")):
             if name not in ollama.Options.model_fields:
                 raise ValueError(f"Ollama has no option {name}; it has num_ctx, seed, stop and others")
+        problem = unfit(ollama.Options, given)
+        if problem:
+            raise ValueError(problem)
         return given
 
 
@@ -112,7 +115,11 @@ class OllamaLLM(LLMBase):
         if wants_json(response_format):
             request["format"] = schema_of(response_format) or "json"
         if tools and tool_choice != "none":
-            request["tools"] = cleaned(tools)
+            request["tools"] = checked_tools(tools)
+            for at, tool in enumerate(request["tools"]):
+                problem = unfit(ollama.Tool, tool)
+                if problem:
+                    raise LLMError(f"tools[{at}]: {problem}; nothing was sent")
         for name in ("think", "keep_alive"):
             if getattr(config, name) is not None:
                 request[name] = getattr(config, name)
@@ -123,7 +130,7 @@ class OllamaLLM(LLMBase):
         message = _of(response, "message")
         content, wanted = _of(message, "content"), _of(message, "tool_calls")
         if _of(response, "done_reason") == "length" and not content and not wanted:
-            raise used_up(f"Ollama model {self.model!r} at {self._line.where}")
+            raise used_up(self._line.named(self.model))
         if not with_tools:
             return content or ""
         return {

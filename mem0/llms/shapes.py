@@ -31,7 +31,9 @@ def wants_json(response_format: Mapping[str, Any] | None) -> bool:
 
 def schema_of(response_format: Mapping[str, Any] | None) -> Any:
     """Return the JSON schema of the reply, if there is one."""
-    return ((response_format or {}).get("json_schema") or {}).get("schema")
+    schema = ((response_format or {}).get("json_schema") or {}).get("schema")
+    check_json("response_format", schema)
+    return schema
 
 
 def json_instruction(response_format: Mapping[str, Any] | None) -> str:
@@ -105,6 +107,53 @@ def checked(messages: Sequence[Message]) -> Sequence[Message]:
         if problem is not None:
             raise LLMError(f"messages[{at}]{problem}; nothing was sent")
     return messages
+
+
+def checked_tools(tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return tools, each of which is a function in OpenAI's shape, or whatever else the vendor has.
+
+    Raises:
+        LLMError: One is neither, or cannot be written as JSON; it says which.
+    """
+    for at, tool in enumerate(tools):
+        if not isinstance(tool, Mapping):
+            raise LLMError(f"tools[{at}] is {type(tool).__name__}, and a dict is wanted; nothing was sent")
+        function = tool.get("function")
+        if "function" in tool and not (isinstance(function, Mapping) and isinstance(function.get("name"), str)):
+            raise LLMError(f"tools[{at}] names no function; nothing was sent")
+        check_json(f"tools[{at}]", tool)
+    found: list[dict[str, Any]] = cleaned(tools)
+    return found
+
+
+def choice_of(tool_choice: Any) -> tuple[str, str | None]:
+    """Return which tools are to be called: ``auto``, ``none``, ``required``, or ``function`` and the name of one.
+
+    Raises:
+        LLMError: It says none of these.
+    """
+    if tool_choice in (None, "auto", "none", "required"):
+        return tool_choice or "auto", None
+    function = tool_choice.get("function") if isinstance(tool_choice, Mapping) else None
+    name = function.get("name") if isinstance(function, Mapping) else None
+    if not isinstance(name, str):
+        raise LLMError(
+            f"tool_choice={tool_choice!r}: expected 'auto', 'required', 'none', or "
+            "{'type': 'function', 'function': {'name': ...}}; nothing was sent"
+        )
+    return "function", name
+
+
+def check_json(what: str, value: Any) -> None:
+    """Refuse what cannot be written as JSON, before an SDK trips over it.
+
+    Raises:
+        LLMError: It cannot.
+    """
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise LLMError(f"{what} cannot be written as JSON ({error}); nothing was sent") from error
 
 
 def _problems(message: Any) -> Iterator[str]:

@@ -22,7 +22,7 @@ from mem0.text import clean, without_login
 from mem0.wire.connection import Connection
 from mem0.wire.failures import Failure, Vendor, hidden, shown_cause
 from mem0.wire.loops import AsyncClients
-from mem0.wire.retries import LONGEST_PAUSE, pauses, seconds_asked
+from mem0.wire.retries import Patience
 
 COHERE = Vendor("cohere", "Cohere", key="COHERE_API_KEY", ending="before /v2, which is added", model="rerank-v3.5")
 
@@ -127,27 +127,28 @@ class CohereReranker(RerankerBase):
             yield request
 
     def _asked(self, request: Mapping[str, Any]) -> list[float]:
-        self._require_open()
-        for pause in pauses(self.config.max_retries):
+        patience = Patience(self.config.max_retries)
+        while True:
+            self._require_open()
             try:
                 answer = self._client.rerank(**request)
             except (*_ERRORS, RuntimeError) as error:  # the latter of a client that was closed meanwhile
-                time.sleep(self._pause_after(error, pause))
+                time.sleep(self._pause_after(error, patience))
             else:
                 return self._scores(answer, len(request["documents"]))
-        raise AssertionError("the last attempt returns or raises")
 
     async def _asked_awaiting(self, request: Mapping[str, Any]) -> list[float]:
         self._require_open()
         client = (await self._awaited.here()).client
-        for pause in pauses(self.config.max_retries):
+        patience = Patience(self.config.max_retries)
+        while True:
+            self._require_open()
             try:
                 answer = await client.rerank(**request)
             except (*_ERRORS, RuntimeError) as error:
-                await asyncio.sleep(self._pause_after(error, pause))
+                await asyncio.sleep(self._pause_after(error, patience))
             else:
                 return self._scores(answer, len(request["documents"]))
-        raise AssertionError("the last attempt returns or raises")
 
     def _scores(self, answer: Any, count: int) -> list[float]:
         """Return the scores in the order of the texts; the API answers in the order of the scores."""
@@ -187,24 +188,17 @@ class CohereReranker(RerankerBase):
 
     def _require_open(self) -> None:
         if self._is_closed:
-            raise self._closed_error()
+            raise ClosedError(f"the provider 'cohere' for {self._where} was closed; make a new one")
 
-    def _closed_error(self) -> ClosedError:
-        return ClosedError(f"the provider 'cohere' for {self._where} was closed; make a new one")
-
-    def _pause_after(self, error: Exception, pause: float | None) -> float:
+    def _pause_after(self, error: Exception, patience: Patience) -> float:
         """Return the seconds to wait before another try, or raise an error of ours where none is to follow."""
-        if self._is_closed:
-            raise self._closed_error() from error
+        self._require_open()
         if isinstance(error, RuntimeError):
             raise error
         failure = self._failure(error)
-        asked = seconds_asked(failure.retry_after)
-        if failure.retryable and pause is not None and asked <= LONGEST_PAUSE:
-            return max(pause, asked)
-        told = failure.told(RerankError, COHERE, self.model, self._where)
+        failed = failure.told(RerankError, COHERE, self.model, self._where)
         # What a server repeats of a key must not be told by way of the cause either.
-        raise told from shown_cause(error, self._hidden)
+        return patience.after(failed, shown_cause(error, self._hidden), failure.retry_after)
 
     def _failure(self, error: Exception) -> Failure:
         timed_out = isinstance(error, httpx.TimeoutException)
@@ -212,14 +206,14 @@ class CohereReranker(RerankerBase):
         if isinstance(error, ApiError):
             status = error.status_code
             if status is not None and status < 400:
-                return Failure("what came back is not what Cohere's API answers: check base_url")
+                return Failure.unread(COHERE)
             body = error.body
             said = body.get("message") if isinstance(body, Mapping) else body
             headers = {name.lower(): value for name, value in (getattr(error, "headers", None) or {}).items()}
             return Failure(self._told(said or error), status, retry_after=headers.get("retry-after"))
         if timed_out or unreached:
             return Failure(self._told(error), timed_out=timed_out, unreached=unreached)
-        return Failure("what came back is not what Cohere's API answers: check base_url")
+        return Failure.unread(COHERE)
 
     def _told(self, said: object) -> str:
         return without_login(self._hidden(str(said))) or type(said).__name__
@@ -229,8 +223,7 @@ class CohereReranker(RerankerBase):
 
     def _nonsense(self) -> RerankError:
         return RerankError(
-            f"Cohere model {self.model!r} at {self._where}: what came back is not one score for each text: "
-            "check base_url"
+            f"{COHERE.asked(self.model, self._where)}: what came back is not one score for each text: check base_url"
         )
 
 

@@ -7,18 +7,10 @@ behind by another tool must not decide who pays.  ``ANTHROPIC_BASE_URL`` counts 
 
 from __future__ import annotations
 
-import json
 from typing import Any, ClassVar
-
-import anthropic
 
 from mem0.wire.connection import Connection
 from mem0.wire.failures import Vendor
-from mem0.wire.retries import LONGEST_PAUSE, pauses, seconds_asked
-from mem0.wire.sdk import failure_of
-
-#: What the SDK raises for a request that may be worth another try.
-FAILED = (anthropic.APIError, json.JSONDecodeError)
 
 
 class AnthropicConnection(Connection):
@@ -43,29 +35,3 @@ class AnthropicConnection(Connection):
     def settle(self, client: Any) -> None:
         super().settle(client)
         client.auth_token = None  # versions before 1 take ANTHROPIC_AUTH_TOKEN even beside a key
-
-
-class Patience:
-    """How often one request is sent again, and after which pauses.
-
-    Args:
-        retries: How many attempts may follow the first.
-    """
-
-    def __init__(self, retries: int) -> None:
-        self._pauses = pauses(retries)
-
-    def after(self, error: Exception) -> float:
-        """Return the seconds to wait before another try; what the server asks for counts.
-
-        Raises:
-            Exception: The error itself, where no other try is to follow.
-        """
-        failure = failure_of(error, anthropic, str)
-        asked = seconds_asked(failure.retry_after)
-        headers = getattr(getattr(error, "response", None), "headers", {})
-        is_worth_it = failure.retryable or isinstance(error, json.JSONDecodeError)
-        pause = next(self._pauses)
-        if pause is None or not is_worth_it or asked > LONGEST_PAUSE or headers.get("x-should-retry") == "false":
-            raise error
-        return max(pause, asked)

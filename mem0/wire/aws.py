@@ -7,12 +7,13 @@ newer or other SDKs of AWS read count too: ``AWS_REGION`` and ``AWS_BEARER_TOKEN
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from typing import Any, TypeVar
 
 import botocore.session
@@ -23,7 +24,7 @@ from botocore.parsers import ResponseParserError
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from mem0.exceptions import ClosedError, ConfigError, EmbeddingError, ProviderError
-from mem0.text import without_login
+from mem0.text import clean, without_login
 from mem0.wire.connection import (
     MEANING_OF_PROXIES,
     Proxies,
@@ -35,7 +36,7 @@ from mem0.wire.connection import (
     with_older_names,
 )
 from mem0.wire.failures import Failure, Vendor, hidden, shown_cause
-from mem0.wire.retries import pauses
+from mem0.wire.retries import Patience
 
 Answer = TypeVar("Answer")
 
@@ -235,6 +236,10 @@ class BedrockRuntime:
                     self._client = self._made()
             return self._client
 
+    def named(self, model: str) -> str:
+        """Return who is asked for what, as messages begin."""
+        return _BEDROCK.asked(model, self.where)
+
     def close(self) -> None:
         """Release its connections; a second time does nothing."""
         with self._lock:
@@ -251,38 +256,49 @@ class BedrockRuntime:
             model: The model that is asked.
             send: Sends it once, with boto3's client.
         """
-        for pause in pauses(self._options.max_retries):
+        patience = Patience(self._options.max_retries)
+        while True:
             client = self.client
             try:
-                with self._translated(kind, model):
-                    return send(client)
-            except kind as error:
-                if not error.retryable or pause is None:
-                    raise
-            time.sleep(pause)
-        raise AssertionError("the last attempt returns or raises")
+                return send(client)
+            except (aws.ClientError, aws.BotoCoreError, *_STRANGE) as error:
+                time.sleep(self._pause_after(error, kind, model, patience))
+
+    def invoke(self, kind: type[ProviderError], model: str, request: Mapping[str, Any]) -> Any:
+        """Send a request in the model's own form, again where that may help, and return what it answers.
+
+        Args:
+            kind: Which of our errors to raise.
+            model: The model that is asked.
+            request: The request; it, and the answer, are JSON.
+        """
+        body = clean(json.dumps(request, ensure_ascii=False)).encode()
+        form = "application/json"
+
+        def send(client: Any) -> Any:
+            response = client.invoke_model(modelId=model, body=body, contentType=form, accept=form)
+            with closing(response["body"]) as stream:
+                return json.loads(stream.read())
+
+        return self.call(kind, model, send)
 
     def _require_open(self) -> None:
         if self._is_closed:
             raise ClosedError(f"the provider 'aws_bedrock' for {self.where} was closed; make a new one")
 
-    @contextmanager
-    def _translated(self, kind: type[ProviderError], model: str) -> Iterator[None]:
-        """Let the SDK's errors leave the block as ours."""
-        try:
-            yield
-        except (aws.ClientError, aws.BotoCoreError, *_STRANGE) as error:
-            self._require_open()  # else whatever came of closing would be told as a lost connection
-            secrets = self._secrets()
+    def _pause_after(self, error: Exception, kind: type[ProviderError], model: str, patience: Patience) -> float:
+        """Return the seconds to wait before another try, or raise an error of ours where none is to follow."""
+        self._require_open()  # else whatever came of closing would be told as a lost connection
+        secrets = self._secrets()
 
-            def shown(text: str) -> str:
-                return without_login(hidden(text, secrets))
+        def shown(text: str) -> str:
+            return without_login(hidden(text, secrets))
 
-            code, failure = _failure(error, shown, kind)
-            told = failure.told(kind, _BEDROCK, model, self.where)
-            told.retryable = told.retryable or code in _PASSING or isinstance(error, _STRANGE)
-            # A refused signature is quoted with all that was signed, the token of the session included.
-            raise told from (None if failure.status == 401 else shown_cause(error, shown))
+        failure = _failure(error, shown, kind)
+        failed = failure.told(kind, _BEDROCK, model, self.where)
+        # A refused signature is quoted with all that was signed, the token of the session included.
+        cause = None if failure.status == 401 else shown_cause(error, shown)
+        return patience.after(failed, cause, failure.retry_after)
 
     def _found_session(self) -> Any:
         sdk = self._sdk()
@@ -366,17 +382,17 @@ def _bearing(key: str) -> Callable[..., None]:
     return bear
 
 
-def _failure(error: Exception, shown: Callable[[str], str], kind: type[ProviderError]) -> tuple[str | None, Failure]:
-    """Return AWS's code, where it gave one, and what an error of the SDK says in our terms."""
+def _failure(error: Exception, shown: Callable[[str], str], kind: type[ProviderError]) -> Failure:
+    """Return what an error of the SDK says in our terms."""
     if not isinstance(error, aws.ClientError):
         said = shown(str(error))
         if isinstance(error, _STRANGE):
-            return None, Failure(said, cause="what came back is no answer of Bedrock's; check endpoint_url")
+            return Failure.unread(_BEDROCK, "endpoint_url")
         if isinstance(error, _NO_CREDENTIALS):
-            return None, Failure(said, cause=f"no usable credentials ({said}): log in again, or give {CREDENTIALS}")
+            return Failure(said, cause=f"no usable credentials ({said}): log in again, or give {CREDENTIALS}")
         timed_out = isinstance(error, (aws.ReadTimeoutError, aws.ConnectTimeoutError))
         unreached = isinstance(error, (aws.HTTPClientError, aws.ConnectionError, aws.IncompleteReadError))
-        return None, Failure(said, timed_out=timed_out, unreached=unreached and not timed_out)
+        return Failure(said, timed_out=timed_out, unreached=unreached and not timed_out)
     code = str(error.response.get("Error", {}).get("Code"))
     said = shown(str(error.response.get("Error", {}).get("Message") or error))
     answer = error.response.get("ResponseMetadata", {})
@@ -402,4 +418,5 @@ def _failure(error: Exception, shown: Callable[[str], str], kind: type[ProviderE
         ours = "context_length_exceeded"
         if kind is EmbeddingError:
             cause = f"400, a text is too long for this model ({said[:500]}): lower max_input_chars"
-    return code, Failure(said, status, ours, retry_after=answer.get("HTTPHeaders", {}).get("retry-after"), cause=cause)
+    asked = answer.get("HTTPHeaders", {}).get("retry-after")
+    return Failure(said, status, ours, asked, cause=cause, passing=code in _PASSING)

@@ -17,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    ValidationError,
     field_validator,
     model_validator,
 )
@@ -311,9 +312,27 @@ def check_arguments(given: Mapping[str, Any], function: Callable[..., Any], wher
             raise ConfigError(f"{where}['model_kwargs'][{name!r}]: the SDK has no such argument; {remedy}")
 
 
+def unfit(shape: type[BaseModel], given: Any) -> str | None:
+    """Return what an SDK will not take of what it is to send, and why; ``None`` where it takes all.
+
+    Args:
+        shape: What the SDK makes of it.
+        given: What it is given.
+    """
+    try:
+        shape.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        return f"{'.'.join(map(str, first['loc']))} cannot be sent: {first['msg']}"
+    return None
+
+
 def without_ours(given: dict[str, Any], ours: tuple[str, ...]) -> dict[str, Any]:
-    """Return further arguments of a request, refusing those that the library sets."""
+    """Return further arguments of a request, refusing those that the library sets, and headers that cannot be sent."""
     for name in ours:
         if name in given:
             raise ValueError(f"{name} is set by the library, or an option of its own; leave it out here")
+    headers = given.get("extra_headers")
+    if isinstance(headers, Mapping):
+        _all_sendable({name: value for name, value in headers.items() if isinstance(value, str)})
     return given

@@ -55,6 +55,15 @@ class Vendor:
             return self.key_help
         return "api_key in the config" + (f", or {self.key}" if self.key else "")
 
+    def asked(self, model: str, where: str) -> str:
+        """Return who is asked for what, as messages begin.
+
+        Args:
+            model: The model that is asked for.
+            where: The address, or whatever tells the place; may be empty.
+        """
+        return f"{self.label} model {model!r}" + (f" at {where}" if where else "")
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -68,6 +77,7 @@ class Failure:
         timed_out: Whether no answer came in time.
         unreached: Whether there was no connection, or it broke.
         cause: What to tell in place of the usual, where this vendor has a remedy of its own.
+        passing: Whether another try may help although nothing above says so.
     """
 
     said: str
@@ -77,13 +87,25 @@ class Failure:
     timed_out: bool = False
     unreached: bool = False
     cause: str | None = None
+    passing: bool = False
+
+    @classmethod
+    def unread(cls, vendor: Vendor, option: str = "base_url") -> Failure:
+        """Return that of an answer that is none of the vendor's: a gateway's page, or the beginning of one.
+
+        Args:
+            vendor: Who was asked.
+            option: Where the address comes from.
+        """
+        cause = f"what came back is not what {vendor.label}'s API answers, or was cut off: check {option}"
+        return cls(cause, cause=cause, passing=True)
 
     @property
     def retryable(self) -> bool:
         """Whether the same call may succeed later."""
         if self.code == "insufficient_quota" or self.too_long:  # no waiting helps
             return False
-        return self.timed_out or self.unreached or retryable_status(self.status)
+        return self.timed_out or self.unreached or self.passing or retryable_status(self.status)
 
     @property
     def too_long(self) -> bool:
@@ -101,10 +123,9 @@ class Failure:
             where: The address, or whatever tells the place.
         """
         cause = self.cause or self._usual_cause(kind, vendor, model)
-        at = f" at {where}" if where else ""
         left = "" if issubclass(kind, RerankError) else "; nothing was stored"  # where nothing was to be
         return kind(
-            f"{vendor.label} model {model!r}{at}: {cause}{left}",
+            f"{vendor.asked(model, where)}: {cause}{left}",
             status=self.status,
             retryable=self.retryable,
         )

@@ -11,8 +11,7 @@ import asyncio
 import inspect
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from importlib import import_module
 from typing import Any, ClassVar, TypeVar
 
@@ -22,10 +21,10 @@ from pydantic import Field
 
 from mem0.exceptions import ClosedError, ProviderError
 from mem0.text import without_login
-from mem0.wire.connection import Connection
+from mem0.wire.connection import Connection, unfit
 from mem0.wire.failures import Failure, Vendor, hidden, shown_cause
 from mem0.wire.loops import AsyncClients
-from mem0.wire.retries import pauses
+from mem0.wire.retries import Patience
 
 Answer = TypeVar("Answer")
 
@@ -62,8 +61,14 @@ _TIMED_OUT, _UNREACHED = _of_http_libraries()
 _FAILED: tuple[type[Exception], ...] = (errors.APIError, *_TIMED_OUT, *_UNREACHED)
 
 # What the SDK trips over in an answer of another shape: it says so of some, and merely fails on others.
-_NO_JSON = (errors.UnknownApiResponseError, json.JSONDecodeError)
-_STRANGE = (pydantic.ValidationError, AttributeError, LookupError, TypeError)
+_UNREAD = (
+    errors.UnknownApiResponseError,
+    json.JSONDecodeError,
+    pydantic.ValidationError,
+    AttributeError,
+    LookupError,
+    TypeError,
+)
 
 
 class GeminiConnection(Connection):
@@ -163,7 +168,7 @@ class Line:
 
     def named(self, model: str) -> str:
         """Return who is asked for what, as messages begin."""
-        return f"Gemini model {model!r} at {self.where}"
+        return self._vendor.asked(model, self.where)
 
     def call(self, kind: type[ProviderError], model: str, send: Callable[[Any], Answer]) -> Answer:
         """Send a request, again where that may help.
@@ -173,31 +178,27 @@ class Line:
             model: The model that is asked.
             send: Sends it once, with the SDK's ``models``.
         """
-        for pause in pauses(self._retries):
+        patience = Patience(self._retries)
+        while True:
             self._require_open()
             try:
-                with self._translated(kind, model):
-                    return send(self.client.models)
-            except kind as error:
-                if not error.retryable or pause is None:
-                    raise
-            time.sleep(pause)
-        raise AssertionError("the last attempt returns or raises")
+                return send(self.client.models)
+            except Exception as error:  # noqa: BLE001 - raised, as ours where it is the SDK's
+                self._require_open()  # else whatever came of closing would be told as a lost connection
+                time.sleep(self._pause_after(error, kind, model, patience))
 
     async def acall(self, kind: type[ProviderError], model: str, send: Callable[[Any], Awaitable[Answer]]) -> Answer:
         """Do what :meth:`call` does, awaiting."""
         self._require_open()
         client = await self._awaited.here()
-        for pause in pauses(self._retries):
+        patience = Patience(self._retries)
+        while True:
             self._require_open(client)
             try:
-                with self._translated(kind, model, client):
-                    return await send(client.models)
-            except kind as error:
-                if not error.retryable or pause is None:
-                    raise
-            await asyncio.sleep(pause)
-        raise AssertionError("the last attempt returns or raises")
+                return await send(client.models)
+            except Exception as error:  # noqa: BLE001 - raised, as ours where it is the SDK's
+                self._require_open(client)
+                await asyncio.sleep(self._pause_after(error, kind, model, patience))
 
     def close(self) -> None:
         """Close all of them; a second time does nothing."""
@@ -210,37 +211,41 @@ class Line:
         """Close the client of the event loop that is running, and wait for it."""
         await self._awaited.aclose()
 
+    def check(self, kind: type[ProviderError], model: str, shape: type[pydantic.BaseModel], given: Any) -> None:
+        """Refuse options of a request that the SDK would trip over; later that would look like an odd answer.
+
+        Args:
+            kind: Which of our errors to raise.
+            model: The model that is asked.
+            shape: What the SDK makes of them.
+            given: The options.
+        """
+        problem = unfit(shape, given)
+        if problem:
+            raise kind(f"{self.named(model)}: {problem}; nothing was sent")
+
     def _require_open(self, client: _Awaited | None = None) -> None:
         if self._is_closed or (client is not None and client.is_closed):
             raise ClosedError(f"the provider 'gemini' for {self.where} was closed; make a new one")
 
-    @contextmanager
-    def _translated(self, kind: type[ProviderError], model: str, client: _Awaited | None = None) -> Iterator[None]:
-        """Let the SDK's errors, and those of the library it stands on, leave the block as ours."""
-        try:
-            yield
-        except Exception as error:
-            self._require_open(client)  # else whatever came of closing would be told as a lost connection
-            told = self._told(error, kind, model)
-            if told is None:
-                raise
-            raise told from shown_cause(error, self._hidden)
-
-    def _told(self, error: Exception, kind: type[ProviderError], model: str) -> ProviderError | None:
-        if isinstance(error, _FAILED):
-            return self._failure(error).told(kind, self._vendor, model, self.where)
-        if isinstance(error, (*_NO_JSON, *_STRANGE)):
-            what = "no JSON" if isinstance(error, _NO_JSON) else "something else than Gemini's API has"
-            said = f"{self.named(model)}: what came back is {what}; check base_url; nothing was stored"
-            return kind(said, retryable=True)
-        if isinstance(error, ValueError):  # the SDK's own, about options that only Vertex AI has
-            return kind(f"{self.named(model)}: the SDK refused the request: {self._hidden(str(error))}")
-        return None
+    def _pause_after(self, error: Exception, kind: type[ProviderError], model: str, patience: Patience) -> float:
+        """Return the seconds to wait before another try, or raise an error where none is to follow."""
+        failure = self._failure(error)
+        failed = failure.told(kind, self._vendor, model, self.where)
+        return patience.after(failed, shown_cause(error, self._hidden), failure.retry_after)
 
     def _hidden(self, text: str) -> str:
         return hidden(text, self._secrets)
 
     def _failure(self, error: Exception) -> Failure:
+        """Return what an error says; raise it where it is neither the SDK's nor of the library it stands on."""
+        if isinstance(error, _UNREAD):
+            return Failure.unread(self._vendor)
+        if not isinstance(error, _FAILED):
+            if not isinstance(error, ValueError):
+                raise error
+            # The SDK's own, about options that only Vertex AI has.
+            return Failure(f"the SDK refused the request: {self._hidden(str(error))}")
         if not isinstance(error, errors.APIError):
             late = isinstance(error, _TIMED_OUT)
             message = self._hidden(str(error) or type(error).__name__)

@@ -20,7 +20,7 @@ from mem0.text import without_login
 from mem0.wire.connection import Headers, Seconds, Secret, secrets_of, with_older_names
 from mem0.wire.environment import environment
 from mem0.wire.failures import Failure, Vendor, hidden, shown_cause
-from mem0.wire.retries import pauses
+from mem0.wire.retries import Patience
 from mem0.wire.sdk import failure_of
 
 LITELLM = Vendor(
@@ -118,7 +118,7 @@ class LiteLLMLine:
 
     def named(self, model: str) -> str:
         """Return who is asked for what, as messages begin."""
-        return f"{LITELLM.label} model {model!r}" + (f" at {self.where}" if self.where else "")
+        return LITELLM.asked(model, self.where)
 
     def call(self, kind: type[ProviderError], function: Callable[..., Any], request: Mapping[str, Any]) -> Any:
         """Call a function of LiteLLM, again where that may help.
@@ -128,27 +128,25 @@ class LiteLLMLine:
             function: The function.
             request: Its arguments, ``model`` among them.
         """
-        self._require_open()
-        for pause in pauses(self._options.max_retries):
+        patience = Patience(self._options.max_retries)
+        while True:
+            self._require_open()
             try:
                 return function(**request, **self._options.arguments())
             except Exception as error:  # noqa: BLE001 - raised as ours, or the request is sent again
-                self._raise_unless_worth_it(kind, request["model"], error, pause)
-            time.sleep(pause or 0)
-        raise AssertionError("the last attempt returns or raises")
+                time.sleep(self._pause_after(error, kind, request["model"], patience))
 
     async def acall(
         self, kind: type[ProviderError], function: Callable[..., Awaitable[Any]], request: Mapping[str, Any]
     ) -> Any:
         """Do what :meth:`call` does, awaiting."""
-        self._require_open()
-        for pause in pauses(self._options.max_retries):
+        patience = Patience(self._options.max_retries)
+        while True:
+            self._require_open()
             try:
                 return await function(**request, **self._options.arguments())
             except Exception as error:  # noqa: BLE001 - raised as ours, or the request is sent again
-                self._raise_unless_worth_it(kind, request["model"], error, pause)
-            await asyncio.sleep(pause or 0)
-        raise AssertionError("the last attempt returns or raises")
+                await asyncio.sleep(self._pause_after(error, kind, request["model"], patience))
 
     def close(self) -> None:
         """Take no further calls; the connections are LiteLLM's own, and shared."""
@@ -164,16 +162,12 @@ class LiteLLMLine:
         if self._is_closed:
             raise ClosedError("the provider 'litellm' was closed; make a new one")
 
-    def _raise_unless_worth_it(
-        self, kind: type[ProviderError], model: str, error: Exception, pause: float | None
-    ) -> None:
-        """Raise an error of ours, unless the request is to be sent again after a pause."""
+    def _pause_after(self, error: Exception, kind: type[ProviderError], model: str, patience: Patience) -> float:
+        """Return the seconds to wait before another try, or raise an error of ours where none is to follow."""
         self._require_open()
         failure = self._failure(error)
-        if failure.retryable and pause is not None:
-            return
-        told = failure.told(kind, LITELLM, model, self.where)
-        raise told from shown_cause(error, self.hidden)
+        failed = failure.told(kind, LITELLM, model, self.where)
+        return patience.after(failed, shown_cause(error, self.hidden), failure.retry_after)
 
     def _failure(self, error: Exception) -> Failure:
         if not isinstance(error, openai.OpenAIError):

@@ -22,7 +22,7 @@ from mem0.text import without_login
 from mem0.wire.connection import Connection, checked_key
 from mem0.wire.failures import Failure, Vendor, hidden, shown_cause
 from mem0.wire.loops import AsyncClients, is_half_doubled
-from mem0.wire.retries import pauses
+from mem0.wire.retries import Patience
 
 OLLAMA = Vendor("ollama", "Ollama", key="OLLAMA_API_KEY", ending="", model="llama3.2", embedder="nomic-embed-text")
 
@@ -85,6 +85,10 @@ class OllamaLine:
         """The address that is asked, without name and password."""
         return without_login(self._options.address() or "http://127.0.0.1:11434")
 
+    def named(self, model: str) -> str:
+        """Return who is asked for what, as messages begin."""
+        return OLLAMA.asked(model, self.where)
+
     def call(self, kind: type[ProviderError], verb: str, request: Mapping[str, Any]) -> Any:
         """Send a request, again where that may help.
 
@@ -93,23 +97,13 @@ class OllamaLine:
             verb: The client's method.
             request: Its arguments, ``model`` among them.
         """
-        self._require_open()
-        may_pull = self._options.pull
-        for pause in pauses(self._options.max_retries):
+        patience = Patience(self._options.max_retries)
+        while True:
+            self._require_open()
             try:
-                try:
-                    return getattr(self.client, verb)(**request)
-                except ollama.ResponseError as error:
-                    if error.status_code != 404 or not may_pull:
-                        raise
-                    for _ in self.client.pull(request["model"], stream=True):
-                        pass  # its progress; that some comes keeps the time-out away
-                    may_pull = False
-                    return getattr(self.client, verb)(**request)
+                return self._sent(verb, request)
             except _ERRORS as error:
-                self._raise_unless_worth_it(kind, request["model"], error, pause)
-            time.sleep(pause or 0)
-        raise AssertionError("the last attempt returns or raises")
+                time.sleep(self._pause_after(error, kind, request["model"], patience))
 
     async def acall(self, kind: type[ProviderError], verb: str, request: Mapping[str, Any]) -> Any:
         """Do what :meth:`call` does, awaiting."""
@@ -117,22 +111,13 @@ class OllamaLine:
             return await asyncio.to_thread(self.call, kind, verb, request)
         self._require_open()
         client = await self._awaited.here()
-        may_pull = self._options.pull
-        for pause in pauses(self._options.max_retries):
+        patience = Patience(self._options.max_retries)
+        while True:
+            self._require_open()
             try:
-                try:
-                    return await getattr(client, verb)(**request)
-                except ollama.ResponseError as error:
-                    if error.status_code != 404 or not may_pull:
-                        raise
-                    async for _ in await client.pull(request["model"], stream=True):
-                        pass
-                    may_pull = False
-                    return await getattr(client, verb)(**request)
+                return await self._asent(client, verb, request)
             except _ERRORS as error:
-                self._raise_unless_worth_it(kind, request["model"], error, pause)
-            await asyncio.sleep(pause or 0)
-        raise AssertionError("the last attempt returns or raises")
+                await asyncio.sleep(self._pause_after(error, kind, request["model"], patience))
 
     def close(self) -> None:
         """Close all of them; a second time does nothing."""
@@ -144,6 +129,28 @@ class OllamaLine:
     async def aclose(self) -> None:
         """Close the client of the event loop that is running, and wait for it."""
         await self._awaited.aclose()
+
+    def _sent(self, verb: str, request: Mapping[str, Any]) -> Any:
+        """Send a request, and where the model is not there and may be pulled, do that and send it again."""
+        try:
+            return getattr(self.client, verb)(**request)
+        except ollama.ResponseError as error:
+            if error.status_code != 404 or not self._options.pull:
+                raise
+        for _ in self.client.pull(request["model"], stream=True):
+            pass  # its progress; that some comes keeps the time-out away
+        return getattr(self.client, verb)(**request)
+
+    async def _asent(self, client: Any, verb: str, request: Mapping[str, Any]) -> Any:
+        """Do what :meth:`_sent` does, awaiting."""
+        try:
+            return await getattr(client, verb)(**request)
+        except ollama.ResponseError as error:
+            if error.status_code != 404 or not self._options.pull:
+                raise
+        async for _ in await client.pull(request["model"], stream=True):
+            pass
+        return await getattr(client, verb)(**request)
 
     def _connected(self, kind: Callable[..., Any]) -> Any:
         options = self._options
@@ -168,26 +175,18 @@ class OllamaLine:
 
     def _require_open(self) -> None:
         if self._is_closed:
-            raise self._closed_error()
+            raise ClosedError(f"the provider 'ollama' for {self.where} was closed; make a new one")
 
-    def _closed_error(self) -> ClosedError:
-        return ClosedError(f"the provider 'ollama' for {self.where} was closed; make a new one")
-
-    def _raise_unless_worth_it(
-        self, kind: type[ProviderError], model: str, error: Exception, pause: float | None
-    ) -> None:
-        """Raise an error of ours, unless the request is to be sent again after a pause."""
-        if self._is_closed:
-            raise self._closed_error() from error
+    def _pause_after(self, error: Exception, kind: type[ProviderError], model: str, patience: Patience) -> float:
+        """Return the seconds to wait before another try, or raise an error of ours where none is to follow."""
+        self._require_open()
         failure = self._failure(error, model)
-        if failure.retryable and pause is not None:
-            return
-        told = failure.told(kind, OLLAMA, model, self.where)
-        raise told from shown_cause(error, self._hidden)
+        failed = failure.told(kind, OLLAMA, model, self.where)
+        return patience.after(failed, shown_cause(error, self._hidden), failure.retry_after)
 
     def _failure(self, error: Exception, model: str) -> Failure:
         if isinstance(error, (json.JSONDecodeError, pydantic.ValidationError, TypeError)):
-            return Failure("what came back is not what Ollama's API answers: check base_url")
+            return Failure.unread(OLLAMA)
         status = getattr(error, "status_code", None)
         status = status if isinstance(status, int) and status > 0 else None
         said = self._hidden(str(getattr(error, "error", None) or error)) or type(error).__name__
@@ -196,7 +195,9 @@ class OllamaLine:
             return Failure(said, status, cause=f"404, {said}: {remedy}")
         timed_out = isinstance(error, httpx.TimeoutException)
         unreached = isinstance(error, (ConnectionError, httpx.TransportError)) and not timed_out
-        return Failure(said, status, timed_out=timed_out, unreached=unreached)
+        answer = getattr(error.__context__, "response", None)  # of the HTTP library's error; the SDK's has no headers
+        asked = getattr(answer, "headers", {}).get("retry-after")
+        return Failure(said, status, retry_after=asked, timed_out=timed_out, unreached=unreached)
 
     def _hidden(self, text: str) -> str:
         return hidden(text, [*self._options.secrets(), os.environ.get("OLLAMA_API_KEY")])

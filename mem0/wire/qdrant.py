@@ -39,7 +39,7 @@ from mem0.text import without_login
 from mem0.wire.connection import Secret
 from mem0.wire.failures import hidden, in_brackets, shown_cause
 from mem0.wire.loops import AsyncClients
-from mem0.wire.retries import pauses
+from mem0.wire.retries import Patience
 
 Answer = TypeVar("Answer")
 
@@ -342,13 +342,13 @@ class QdrantLine:
                 step, answer = calls.throw, error
 
     def _sent(self, call: Call) -> Any:
-        for pause in pauses(self._options.max_retries):
+        patience = Patience(self._options.max_retries)
+        while True:
+            self._require_open()
             try:
                 return getattr(self.client, call.method)(**call.arguments)
             except Exception as error:  # noqa: BLE001 - raised as ours, or the request is sent again
-                self._raise_unless_worth_it(call, error, pause)
-            time.sleep(pause or 0)
-        raise AssertionError("the last attempt returns or raises")
+                time.sleep(self._pause_after(call, error, patience))
 
     async def _adriven(self, client: Any, calls: Calls[Answer]) -> Answer:
         step: Callable[[Any], Call] = calls.send
@@ -365,13 +365,13 @@ class QdrantLine:
                 step, answer = calls.throw, error
 
     async def _asent(self, client: Any, call: Call) -> Any:
-        for pause in pauses(self._options.max_retries):
+        patience = Patience(self._options.max_retries)
+        while True:
+            self._require_open()
             try:
                 return await getattr(client, call.method)(**call.arguments)
             except Exception as error:  # noqa: BLE001 - raised as ours, or the request is sent again
-                self._raise_unless_worth_it(call, error, pause)
-            await asyncio.sleep(pause or 0)
-        raise AssertionError("the last attempt returns or raises")
+                await asyncio.sleep(self._pause_after(call, error, patience))
 
     def _remote(self, kind: type[Any]) -> Any:
         options = self._options
@@ -415,8 +415,9 @@ class QdrantLine:
 
     # -- errors -------------------------------------------------------------------------------------
 
-    def _raise_unless_worth_it(self, call: Call, error: Exception, pause: float | None) -> None:
-        """Raise an error of ours, unless the request is to be sent again after a pause."""
+    def _pause_after(self, call: Call, error: Exception, patience: Patience) -> float:
+        """Return the seconds to wait before another try, or raise an error where none is to follow."""
+        self._require_open()  # else whatever came of closing would be told as a lost connection
         status, said, unreached = _read(error)
         if self.is_local and isinstance(error, (sqlite3.Error, OSError)):
             raise _use_error(self.where, call, error) from error
@@ -431,10 +432,9 @@ class QdrantLine:
         if status == 404 and "ollection" in said:
             raise CollectionGoneError(said) from error
         passing = unreached or (retryable_status(status) and status not in _NOT_AGAIN)
-        if passing and pause is not None:
-            return
-        told = self._told(call, status, said, passing)
-        raise told from shown_cause(error, shown)
+        failed = self._told(call, status, said, passing)
+        asked = getattr(error, "retry_after_s", None) or getattr(error, "headers", {}).get("retry-after")
+        return patience.after(failed, shown_cause(error, shown), asked)
 
     def _told(self, call: Call, status: int | None, said: str, passing: bool) -> StorageError:
         where = f"Qdrant at {self.where}: {call.method}"

@@ -160,26 +160,24 @@ class Line(Generic[Client]):
             yield
         except Mem0Error:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - raised as ours
             self.require_open(client)
-            if isinstance(error, json.JSONDecodeError):
-                raise kind(
-                    f"{self.named(model)}: what came back is no JSON; check base_url; nothing was stored",
-                    retryable=True,
-                ) from error
-            told = self._told(error, kind, model)
-            raise told from shown_cause(error, self.hidden)
+            raise self.told(error, kind, model) from shown_cause(error, self.hidden)
 
-    def _told(self, error: Exception, kind: type[ProviderError], model: str) -> ProviderError:
-        if isinstance(error, _base_error(self._sdk)):
-            return failure_of(error, self._sdk, self.hidden).told(kind, self.vendor, model, self.where)
-        # Of what the SDK was given: a header it cannot send, a tool it cannot write as JSON, the caller's own function.
-        said = without_login(self.hidden(f"{type(error).__name__}: {error}"))
-        return kind(f"{self.named(model)}: the request could not be sent ({said}); nothing was stored")
+    def told(self, error: Exception, kind: type[ProviderError], model: str) -> ProviderError:
+        """Return an error of the SDK, or whatever else went wrong in it, as ours."""
+        if isinstance(error, json.JSONDecodeError):
+            failure = Failure.unread(self.vendor)
+        elif isinstance(error, _base_error(self._sdk)):
+            failure = failure_of(error, self._sdk, self.hidden)
+        else:  # of what it was given: something that is no JSON, a header it cannot send, the caller's own function
+            said = without_login(self.hidden(f"{type(error).__name__}: {error}"))
+            failure = Failure(said, cause=f"the request could not be sent ({said})")
+        return failure.told(kind, self.vendor, model, self.where)
 
     def named(self, model: str) -> str:
         """Return who is asked for what, as messages begin."""
-        return f"{self.vendor.label} model {model!r} at {self.where}"
+        return self.vendor.asked(model, self.where)
 
 
 def _base_error(sdk: ModuleType) -> type[Exception]:

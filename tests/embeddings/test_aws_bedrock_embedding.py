@@ -183,7 +183,7 @@ def test_a_model_is_recorded_without_the_way_to_it(server: BedrockServer, model:
         (Answer(body={"inputTextTokenCount": 3}), None, False, "did not answer with vectors"),
         (Answer(body={"embedding": ["a"]}), None, False, "did not answer with vectors"),
         (Answer(body={"embedding": None}), None, False, "did not answer with vectors"),
-        (Answer(body="<html>a portal</html>"), None, True, "did not answer with vectors"),
+        (Answer(body="<html>a portal</html>"), None, True, "not what AWS Bedrock's API answers"),
     ],
 )
 def test_errors(server: BedrockServer, answer: Answer, status: int | None, retryable: bool, told: str) -> None:

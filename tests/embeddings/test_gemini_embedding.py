@@ -127,7 +127,7 @@ def test_long_texts_are_cut_and_said_to_be(server: GeminiServer) -> None:
         (Answer(delay=1.0, body={}), None, True, "within the time-out"),
         (Answer(body={"embeddings": [{"values": [1.0]}]}), None, False, r"1 vectors for 2 text\(s\)"),
         (Answer(body={}), None, False, r"0 vectors for 2 text\(s\)"),
-        (Answer(body="<html>a portal</html>"), None, True, "no JSON"),
+        (Answer(body="<html>a portal</html>"), None, True, "not what Gemini's API answers"),
     ],
 )
 def test_errors(

@@ -36,7 +36,7 @@ from loopback import Answer
 from mem0 import AsyncMemory, ConfigError, LLMError, LLMResponseError, Memory
 from mem0.configs.base import validated
 from mem0.configs.llms.base import BaseLlmConfig
-from mem0.exceptions import ClosedError, ValidationError
+from mem0.exceptions import ClosedError
 from mem0.llms.aws_bedrock import AWSBedrockLLM, AWSBedrockLlmConfig
 from mem0.llms.base import ask
 from mem0.testing import DeterministicEmbedding, LLMContract
@@ -153,7 +153,7 @@ class TestAnswers:
     def test_no_tool_may_be_chosen_and_none_by_a_strange_word(self, server: BedrockServer) -> None:
         with made(server) as llm:
             answer = llm.generate_response(HELLO, tools=TOOLS, tool_choice="none")
-            with pytest.raises(ValidationError, match="expected 'auto'"):
+            with pytest.raises(LLMError, match="expected 'auto'"):
                 llm.generate_response(HELLO, tools=TOOLS, tool_choice="sometimes")
         assert answer == {"content": '{"memory": []}', "tool_calls": []}
         assert "toolConfig" not in server.bodies[0]

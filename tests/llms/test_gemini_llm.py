@@ -234,8 +234,13 @@ class TestConversation:
         (Answer(cut=True), None, True, "no connection"),
         (Answer(body={"candidates": []}, cut="body"), None, True, "no connection"),
         (Answer(delay=1.0, body={}), None, True, "within the time-out"),
-        (Answer(body="<html>a portal</html>"), None, True, "no JSON; check base_url"),
-        (Answer(body={"candidates": [{"content": "x"}]}), None, True, "something else than Gemini's API has"),
+        (
+            Answer(body="<html>a portal</html>"),
+            None,
+            True,
+            "not what Gemini's API answers, or was cut off: check base_url",
+        ),
+        (Answer(body={"candidates": [{"content": "x"}]}), None, True, "not what Gemini's API answers"),
     ],
 )
 def test_errors(
@@ -312,7 +317,7 @@ def test_what_cannot_help_is_not_tried_again(server: GeminiServer, generate: Gen
 )
 def test_a_server_that_speaks_something_else(server: GeminiServer, generate: Generate, body: Any) -> None:
     server.answers = [Answer(body=body)]
-    told = pytest.raises(LLMError, match=r"did not answer as|something else than Gemini's API has")
+    told = pytest.raises(LLMError, match=r"did not answer as|not what Gemini's API answers")
     with made(server) as llm, told as caught:
         generate(llm, HELLO, tools=TOOLS)
     assert caught.value.retryable

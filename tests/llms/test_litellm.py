@@ -168,6 +168,15 @@ def test_retries_are_bounded(server: OpenAIServer, generate: Any) -> None:
     assert len(server.requests) == 6
 
 
+@both
+def test_what_a_server_asks_may_be_too_long_to_wait(server: OpenAIServer, generate: Any) -> None:
+    server.answers = [error(429, "busy", retry_after="61")] * 3
+    with made(server, max_retries=2) as llm, pytest.raises(LLMError, match="after 61 s") as caught:
+        generate(llm, HELLO)
+    assert caught.value.retryable
+    assert len(server.requests) == 1
+
+
 def test_models_of_nobody_and_keys_that_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with LiteLLM(LiteLLM.options(model="nobody/knows-this")) as llm, pytest.raises(LLMError, match="Provider"):

@@ -188,8 +188,8 @@ def test_tokens_are_counted(server: OllamaServer) -> None:
         (Answer(503, "<html>busy</html>"), 503, True, "the server failed"),
         (Answer(cut=True), None, True, "no connection"),
         (Answer(body={"message": "x" * 100}, cut="body"), None, True, "no connection"),
-        (Answer(body="<html>a portal</html>"), None, False, "not what Ollama's API answers: check base_url"),
-        (Answer(body={"object": "list"}), None, False, "not what Ollama's API answers: check base_url"),
+        (Answer(body="<html>a portal</html>"), None, True, "not what Ollama's API answers, .*: check base_url"),
+        (Answer(body={"object": "list"}), None, True, "not what Ollama's API answers, .*: check base_url"),
     ],
 )
 def test_errors(

@@ -113,7 +113,7 @@ def test_lone_surrogates_are_replaced(openai_server: OpenAIServer) -> None:
 def test_an_answer_that_is_no_json() -> None:
     with mock.patch("mem0.llms.openai.OpenAI") as patched:
         patched.return_value.chat.completions.create.side_effect = json.JSONDecodeError("no", "{", 1)
-        with pytest.raises(LLMError, match="no JSON; check base_url"):
+        with pytest.raises(LLMError, match="not what OpenAI's API answers, or was cut off: check base_url"):
             OpenAILLM().generate_response(HELLO)
 
 
