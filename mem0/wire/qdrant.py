@@ -22,7 +22,7 @@ from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from qdrant_client import AsyncQdrantClient, QdrantClient
-from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
+from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
 from mem0.exceptions import (
@@ -454,7 +454,7 @@ def _read(error: Exception) -> tuple[int | None, str, bool]:
     """Return the HTTP status of an error, what it says, and whether there was no answer at all."""
     if isinstance(error, UnexpectedResponse):
         return error.status_code, error.content.decode(errors="replace")[:500], False
-    if isinstance(error, ResourceExhaustedResponse):
+    if isinstance(error, QdrantException):  # its only reasons: 429, and one whose Retry-After it cannot read
         return 429, str(error), False
     if isinstance(error, ResponseHandlingException):
         is_answer = type(error.source).__module__.startswith("pydantic")

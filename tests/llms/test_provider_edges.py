@@ -335,7 +335,7 @@ def test_headers_of_the_environment_do_not_go_before_the_key(
 
 def test_what_the_sdk_cannot_send(openai_server: OpenAIServer) -> None:
     with made(openai_server) as llm, pytest.raises(LLMError, match="could not be sent .TypeError") as caught:
-        llm.generate_response([{"role": "user", "content": {"a set"}}])
+        llm.generate_response([{"role": "user", "content": object()}])
     assert not caught.value.retryable
     assert not openai_server.requests
 

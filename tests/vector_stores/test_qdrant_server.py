@@ -185,6 +185,7 @@ def test_keys(server: QdrantServer) -> None:
         (error(403, "Forbidden"), StoragePermissionError, "403, the key was refused"),
         (error(429, "Too many"), StorageUnavailableError, "429, the server failed or is busy"),
         (Answer(429, {"status": {"error": "slow"}}, {"Retry-After": "1"}), StorageUnavailableError, "429"),
+        (Answer(429, {"status": {"error": "slow"}}, {"Retry-After": "soon"}), StorageUnavailableError, "429"),
         (
             error(500, "Service internal error"),
             StorageUnavailableError,
