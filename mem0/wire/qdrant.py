@@ -107,6 +107,13 @@ class QdrantConnection(BaseModel):
     def _text_of_path(cls, path: object) -> object:
         return os.path.expanduser(path) if isinstance(path, (str, os.PathLike)) else path
 
+    @field_validator("host")
+    @classmethod
+    def _is_name(cls, host: str | None) -> str | None:
+        if host is not None and ("/" in host or host.count(":") == 1):  # an address of IPv6 has more
+            raise ValueError("this is no name of a server alone; give its port as port, or all of it as url")
+        return host
+
     @field_validator("client")
     @classmethod
     def _is_client(cls, client: Any) -> Any:

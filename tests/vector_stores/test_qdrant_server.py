@@ -229,6 +229,9 @@ def test_no_server_and_slow_answers(server: QdrantServer) -> None:
 
 
 def test_mistakes_are_told(server: QdrantServer) -> None:
+    for host in ("localhost:6333", "http://localhost"):
+        with pytest.raises(ConfigError, match=r"\['host'\].*no name of a server alone"):
+            Qdrant(host=host)
     with pytest.raises(ConfigError, match="url and host name different places"):
         Qdrant(url=server.url, host="x")
     with pytest.raises(ConfigError, match="did you mean 'api_key'"):
