@@ -51,6 +51,7 @@ MODELS = {
     "FastEmbedEmbeddingConfig": "mem0.embeddings.fastembed",
     "GeminiEmbeddingConfig": "mem0.embeddings.gemini",
     "HuggingFaceEmbeddingConfig": "mem0.embeddings.huggingface",
+    "LangChainEmbeddingConfig": "mem0.embeddings.langchain",
     "LiteLLMEmbeddingConfig": "mem0.embeddings.litellm",
     "OllamaEmbeddingConfig": "mem0.embeddings.ollama",
     "OnnxEmbeddingConfig": "mem0.embeddings.onnx",
@@ -60,6 +61,7 @@ MODELS = {
     "AzureOpenAILlmConfig": "mem0.llms.azure_openai",
     "GeminiLlmConfig": "mem0.llms.gemini",
     "GroqLlmConfig": "mem0.llms.groq",
+    "LangChainLlmConfig": "mem0.llms.langchain",
     "LiteLlmConfig": "mem0.llms.litellm",
     "OllamaLlmConfig": "mem0.llms.ollama",
     "OpenAILlmConfig": "mem0.llms.openai",
@@ -88,6 +90,7 @@ PROVIDERS = {
         "azure_openai_structured": ("", "tests/llms/test_azure_openai.py"),
         "gemini": ("gemini", "tests/llms/test_gemini_llm.py"),
         "groq": ("groq", _VENDORS),
+        "langchain": ("", "tests/llms/test_langchain_llm.py"),
         "litellm": ("litellm", "tests/llms/test_litellm.py"),
         "ollama": ("ollama", "tests/llms/test_ollama_llm.py"),
         "openai": ("", "tests/llms/test_openai_llm.py"),
@@ -101,6 +104,7 @@ PROVIDERS = {
         "fastembed": ("fastembed", "tests/embeddings/test_fastembed_embedding.py"),
         "gemini": ("gemini", "tests/embeddings/test_gemini_embedding.py"),
         "huggingface": ("huggingface", "tests/embeddings/test_huggingface_embedding.py"),
+        "langchain": ("", "tests/embeddings/test_langchain_embedding.py"),
         "litellm": ("litellm", "tests/llms/test_litellm.py"),
         "ollama": ("ollama", "tests/embeddings/test_ollama_embedding.py"),
         "onnx": ("", "tests/embeddings/test_onnx.py"),
@@ -126,6 +130,7 @@ EXAMPLE = {
 # Where the key is not simply in one variable.
 KEYS = {
     "aws_bedrock": "what boto3 finds",
+    "langchain": "the model object's",
     "litellm": "the model's vendor's",
     "gemini": "`GOOGLE_API_KEY`, `GEMINI_API_KEY`",
 }

@@ -292,7 +292,10 @@ def options_from(kind: type[Model], config: Any, more: Mapping[str, Any], where:
     Raises:
         ConfigError: They are something else, or an option is unknown or unusable.
     """
-    given = config.model_dump(exclude_unset=True) if isinstance(config, BaseModel) else {} if config is None else config
+    given = {} if config is None else config
+    if isinstance(config, BaseModel):
+        # Not with `model_dump`: what an option holds may be a pydantic model too, such as LangChain's, and stays one.
+        given = {name: getattr(config, name) for name in config.model_fields_set}
     if not isinstance(given, Mapping):
         raise ConfigError(f"{where}: expected options, a dict, or nothing, not {type(config).__name__}")
     return validated(kind, {**given, **more}, where)

@@ -233,7 +233,6 @@ class LlmFactory(_Factory):
     group = "mem0.llms"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "grok": "did you mean 'xai', whose models are called so, or 'groq'?",
-        "langchain": "pass the model as an object: llm= takes anything with generate_response(messages)",
         "minimax": _OPENAI_WIRE,
         "sarvam": _OPENAI_WIRE,
         "vertexai": _GEMINI,
@@ -245,6 +244,7 @@ class LlmFactory(_Factory):
         "azure_openai_structured": "mem0.llms.azure_openai.AzureOpenAILLM",  # the published name of the same
         "gemini": "mem0.llms.gemini.GeminiLLM",
         "groq": "mem0.llms.groq.GroqLLM",
+        "langchain": "mem0.llms.langchain.LangChainLLM",
         "litellm": "mem0.llms.litellm.LiteLLM",
         "ollama": "mem0.llms.ollama.OllamaLLM",
         "openai": "mem0.llms.openai.OpenAILLM",
@@ -261,7 +261,6 @@ class EmbedderFactory(_Factory):
     kind = "embedder"
     group = "mem0.embedders"
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "langchain": "pass the model as an object: embedder= takes anything with embed(text)",
         "vertexai": _GEMINI,
     }
     providers: ClassVar[_Table] = {
@@ -270,6 +269,7 @@ class EmbedderFactory(_Factory):
         "fastembed": "mem0.embeddings.fastembed.FastEmbedEmbedding",
         "gemini": "mem0.embeddings.gemini.GeminiEmbedding",
         "huggingface": _HUGGINGFACE,
+        "langchain": "mem0.embeddings.langchain.LangChainEmbedding",
         "litellm": "mem0.embeddings.litellm.LiteLLMEmbedding",
         "ollama": "mem0.embeddings.ollama.OllamaEmbedding",
         "onnx": "mem0.embeddings.onnx.OnnxEmbedding",

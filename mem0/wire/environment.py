@@ -1,4 +1,4 @@
-"""Environment variables that a package reads while it is imported."""
+"""The environment: what a package reads there while it is imported, and what must not be told of it."""
 
 from __future__ import annotations
 
@@ -19,3 +19,8 @@ def environment(name: str, value: str) -> Iterator[None]:
             os.environ.pop(name, None)
         else:
             os.environ[name] = before
+
+
+def keys() -> list[str]:
+    """Return what variables hold that are named as keys and tokens are, for who cannot know which one was used."""
+    return [value for name, value in os.environ.items() if name.endswith(("_API_KEY", "_ACCESS_KEY", "_TOKEN"))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from mem0.exceptions import EmbeddingError, ProviderError, RerankError, retryable_status
@@ -202,9 +202,12 @@ def shown_cause(error: Exception, hide: Callable[[str], str]) -> Exception | Non
         error: The error.
         hide: Takes the secrets out of a text.
     """
+    return None if any(hide(str(link)) != str(link) for link in chain(error)) else error
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, and what it came of, as a traceback shows them."""
     link: BaseException | None = error
     while link is not None:
-        if hide(str(link)) != str(link):
-            return None
+        yield link
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
-    return error

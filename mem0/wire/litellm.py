@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from mem0.exceptions import ClosedError, ProviderError
 from mem0.text import without_login
 from mem0.wire.connection import Headers, Seconds, Secret, secrets_of, with_older_names
-from mem0.wire.environment import environment
+from mem0.wire.environment import environment, keys
 from mem0.wire.failures import Failure, Vendor, hidden, shown_cause
 from mem0.wire.retries import Patience
 from mem0.wire.sdk import failure_of
@@ -155,8 +155,7 @@ class LiteLLMLine:
     def hidden(self, text: str) -> str:
         """Return a text without the secrets that a server may repeat."""
         # The environment's too: which of its keys LiteLLM takes for a model is its own affair.
-        keys = [value for name, value in os.environ.items() if name.endswith("_API_KEY")]
-        return hidden(text, [*secrets_of(self._options), *keys])
+        return hidden(text, [*secrets_of(self._options), *keys()])
 
     def _require_open(self) -> None:
         if self._is_closed:

@@ -417,7 +417,6 @@ def test_typing_errors_in_model_kwargs(openai_server: OpenAIServer, ollama_serve
         ("together", {"store": False}, r"\['store'\]: the SDK has no such argument"),
         ("openai", {"http_client_proxies": {"ftp": "x"}}, r"\['http_client_proxies'\]"),
         ("minimax", {}, "provider 'openai' with its base_url"),
-        ("langchain", {}, "pass the model as an object"),
     ],
 )
 def test_published_keys_without_a_place_say_what_to_do(provider: str, config: dict[str, Any], told: str) -> None:
