@@ -124,11 +124,10 @@ def test_what_is_not_set_says_nothing(openai_server: OpenAIServer, monkeypatch: 
     unset = {"api_key": "", "openai_base_url": "", "ollama_base_url": None, "azure_kwargs": None, "aws_region": ""}
     with LlmFactory.create("openai", unset) as llm:
         assert llm.generate_response(HELLO)
-    with LlmFactory.create("ollama", {"openai_base_url": None, "ollama_base_url": ""}) as llm:
-        assert "11434" in repr(llm)
-    store = {"provider": "qdrant", "config": {"url": "", "api_key": "", "path": ":memory:"}}
-    config = {"vector_store": store, "graph_store": {"provider": None, "config": {}}, "history_db_path": ""}
-    with Memory({**config, "path": ":memory:", "embedder": {"provider": "onnx"}, "llm": None}) as m:
+    with LlmFactory.create("lmstudio", {"model": "m", "openai_base_url": None, "lmstudio_base_url": ""}) as llm:
+        assert "http://localhost:1234/v1" in repr(llm)
+    config = {"graph_store": {"provider": None, "config": {}}, "history_db_path": "", "embedder": {"provider": "onnx"}}
+    with Memory({**config, "path": ":memory:", "llm": None}) as m:
         assert m.add("I like tea", user_id="alice", infer=False)
     with pytest.raises(ConfigError, match=r"\['modle'\]: unknown key; did you mean 'model'"):
         LlmFactory.create("openai", {"modle": None})
@@ -140,7 +139,7 @@ def test_what_is_not_set_says_nothing(openai_server: OpenAIServer, monkeypatch: 
     ("provider", "config"),
     [
         ("openai", {"top_k": 1}),
-        ("groq", {"top_k": 1}),
+        ("deepseek", {"top_k": 1}),
         ("openai", {"is_reasoning_model": True}),
         ("lmstudio", {"model": "m", "lmstudio_response_format": {"type": "json_schema"}}),
     ],

@@ -94,7 +94,7 @@ class TestConstruction:
             ("HTTPS_PROXY", "http://me:secret#1@127.0.0.1:1", ConfigError, "check host, and the variables HTTPS_PROXY"),
             ("HTTPS_PROXY", "http://me:12secret/x@127.0.0.1:1", ConfigError, "HTTPS_PROXY"),
             ("NO_PROXY", "[::1", ConfigError, "NO_PROXY"),
-            ("SSL_CERT_FILE", "/no/such/file", ConfigError, "certificates cannot be read.*SSL_CERT_FILE"),
+            ("SSL_CERT_FILE", __file__, ConfigError, "certificates cannot be read.*SSL_CERT_FILE"),
         ],
     )
     def test_an_environment_that_cannot_be_used_is_named(

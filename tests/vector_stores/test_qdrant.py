@@ -27,6 +27,7 @@ from mem0.filters import matches, parse_filters
 from mem0.testing import DeterministicEmbedding, ScriptedLLM, VectorStoreContract, memory
 from mem0.testing.contracts.store_tests import array, payload_of, row_id
 from mem0.types import Scope
+from mem0.utils.factory import VectorStoreFactory
 from mem0.vector_stores import qdrant_keyword as keyword
 from mem0.vector_stores import qdrant_neighbours
 from mem0.vector_stores.base import Query, VectorStoreBase
@@ -327,6 +328,12 @@ def test_points_of_other_programs_get_the_keyword_leg_by_their_own_ids() -> None
         found = store.candidates("c", Query(Scope("alice"), "tea", array([1.0, 0.0]), 2))
         assert found.legs["keyword"][0] > 0
     client.close()
+
+
+def test_a_published_configuration_whose_variables_are_not_set() -> None:
+    config = {"url": "", "api_key": "", "host": None, "path": ":memory:", "on_disk": False}
+    with VectorStoreFactory.create("qdrant", config) as store:
+        store.create_col("c", 2)
 
 
 def test_mistakes_are_told() -> None:
