@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
-from mem0.configs.base import options_from
 from mem0.configs.embeddings.base import BaseEmbedderConfig
+from mem0.configs.options import options_from
 from mem0.exceptions import EmbeddingError, Mem0Error, judged
 from mem0.parts import Closing
 from mem0.text import clean

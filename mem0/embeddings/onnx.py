@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from mem0.configs.base import validated
+from mem0.configs.options import validated
 from mem0.embeddings import late
 from mem0.embeddings.base import EmbeddingBase
 from mem0.exceptions import ClosedError, ConfigError, EmbeddingError

@@ -11,8 +11,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from mem0.configs.base import options_from
 from mem0.configs.llms.base import BaseLlmConfig
+from mem0.configs.options import options_from
 from mem0.exceptions import LLMError, LLMResponseError, Mem0Error, judged
 from mem0.parts import Closing, has_coroutine
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mem0.configs.base import options_from
+from mem0.configs.options import options_from
 from mem0.exceptions import RerankError, judged
 from mem0.parts import Closing, has_coroutine, is_coroutine_function
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from pydantic import BaseModel
 
-from mem0.configs.base import validated
+from mem0.configs.options import validated
 from mem0.exceptions import ConfigError, Mem0Error, MissingDependencyError
 from mem0.wire.vendors import VENDORS
 

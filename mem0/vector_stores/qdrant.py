@@ -19,7 +19,8 @@ from mem0.wire.environment import environment
 with environment("ORT_DISABLE_TELEMETRY", "1"):
     from qdrant_client import models
 
-from mem0.configs.base import OF_ANY_STORE, data_folder, options_from
+from mem0.configs.base import OF_ANY_STORE, data_folder
+from mem0.configs.options import options_from
 from mem0.exceptions import ConfigError, StorageError, ValidationError
 from mem0.filters import parse_filters
 from mem0.times import new_id, said_at

@@ -14,7 +14,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from mem0 import text
-from mem0.configs.base import OF_ANY_STORE, validated
+from mem0.configs.base import OF_ANY_STORE
+from mem0.configs.options import validated
 from mem0.exceptions import ConfigError, ValidationError
 from mem0.storage import Database, migrate
 from mem0.types import Change, Damage, Embedder, Record, Scope

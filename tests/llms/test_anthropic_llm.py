@@ -18,8 +18,8 @@ from anthropic_server import CHOOSY_MODEL, KEY, OLD_MODEL, AnthropicServer, erro
 from loopback import Answer
 
 from mem0 import AsyncMemory, ConfigError, LLMError, LLMResponseError, Memory
-from mem0.configs.base import validated
 from mem0.configs.llms.base import BaseLlmConfig
+from mem0.configs.options import validated
 from mem0.exceptions import ClosedError
 from mem0.llms.anthropic import AnthropicLLM, AnthropicLlmConfig, conversation
 from mem0.llms.base import ask, ask_async

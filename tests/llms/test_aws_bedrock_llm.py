@@ -34,8 +34,8 @@ from bedrock_server import (
 from loopback import Answer
 
 from mem0 import AsyncMemory, ConfigError, LLMError, LLMResponseError, Memory
-from mem0.configs.base import validated
 from mem0.configs.llms.base import BaseLlmConfig
+from mem0.configs.options import validated
 from mem0.exceptions import ClosedError
 from mem0.llms.aws_bedrock import AWSBedrockLLM, AWSBedrockLlmConfig
 from mem0.llms.base import ask

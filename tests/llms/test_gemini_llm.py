@@ -19,8 +19,8 @@ from gemini_server import KEY, GeminiServer, error, retry_in, wrong_key
 from loopback import Answer
 
 from mem0 import AsyncMemory, ConfigError, LLMError, LLMResponseError, Memory
-from mem0.configs.base import validated
 from mem0.configs.llms.base import BaseLlmConfig
+from mem0.configs.options import validated
 from mem0.exceptions import ClosedError
 from mem0.llms.base import ask, ask_async
 from mem0.llms.gemini import GeminiLLM, GeminiLlmConfig, conversation
