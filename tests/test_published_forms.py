@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -37,6 +38,13 @@ class OnesEmbedding(EmbeddingBase):
 class OneAnswer(LLMBase):
     def generate_response(self, messages: Any, *_: Any, **__: Any) -> str:
         return f'{{"memory": ["{self.config.api_key} of {self.config.model}"]}}'  # type: ignore[attr-defined]
+
+
+class PlainConfig:
+    """Options as they are written elsewhere, too: no model of pydantic's."""
+
+    def __init__(self, model: str = "", answer: str = "") -> None:
+        self.model, self.answer = model, answer
 
 
 class OneAnswerConfig(BaseLlmConfig):
@@ -79,6 +87,8 @@ def test_options_for_a_provider_that_is_not_known_yet(openai_server: OpenAIServe
     of_embedder = BaseEmbedderConfig(embedding_dims=8, api_key=KEY, openai_base_url=openai_server.url)
     with OpenAIEmbedding(of_embedder) as embedder:
         assert len(embedder.embed("tea")) == 8
+    options.max_retries = 7  # type: ignore[attr-defined]
+    assert OpenAILLM(options).config.max_retries == 7
     with pytest.raises(ConfigError, match=r"\['modle'\]: unknown key; did you mean 'model'"):
         OpenAILLM(BaseLlmConfig(api_key=KEY, modle="gpt-4o"))
 
@@ -87,6 +97,12 @@ def test_an_embedder_with_a_config(monkeypatch: pytest.MonkeyPatch) -> None:
     assert OnesEmbedding(BaseEmbedderConfig(embedding_dims=3)).embed("tea") == [1.0] * 3
     monkeypatch.setattr(EmbedderFactory, "providers", {"ones": f"{__name__}.OnesEmbedding"})
     assert EmbedderFactory.create("ones", {"embedding_dims": 4, "region": "eu"}).config.region == "eu"
+
+
+def test_what_is_no_options_of_ours_is_kept() -> None:
+    config = PlainConfig("m")
+    assert OneAnswer(config).config is config
+    assert OnesEmbedding(SimpleNamespace(embedding_dims=2)).embed("tea") == [1.0] * 2  # type: ignore[arg-type]
 
 
 def test_an_llm_without_options_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,6 +118,10 @@ def test_tables_of_the_factories(monkeypatch: pytest.MonkeyPatch) -> None:
     LlmFactory.register_provider("one", f"{__name__}.OneAnswer", OneAnswerConfig)
     made = LlmFactory.create("one", {"model": "m", "answer": "tea"})
     assert (made.config.model, made.config.answer) == ("m", "tea")
+    LlmFactory.providers["plain"] = (f"{__name__}.OneAnswer", PlainConfig)
+    assert LlmFactory.create("plain", {"answer": "coffee"}).config.answer == "coffee"
+    with pytest.raises(ConfigError, match="llm provider 'plain' cannot be made: TypeError"):
+        LlmFactory.create("plain", {"anwser": "coffee"})
     LlmFactory.register_provider("two", f"{__name__}.OneAnswer")
     assert LlmFactory.create("two", {"api_key": "k"}).config.api_key == "k"
     with pytest.raises(ConfigError, match="did you mean"):
@@ -131,6 +151,8 @@ def test_what_is_not_set_says_nothing(openai_server: OpenAIServer, monkeypatch: 
         assert m.add("I like tea", user_id="alice", infer=False)
     with pytest.raises(ConfigError, match=r"\['modle'\]: unknown key; did you mean 'model'"):
         LlmFactory.create("openai", {"modle": None})
+    with pytest.raises(ConfigError, match="path"):  # memories would go somewhere else
+        MemoryConfig(path="")
     with pytest.raises(ConfigError, match=r"\['ollama_base_url'\]: unknown key"):
         LlmFactory.create("openai", {"ollama_base_url": "http://localhost:11434"})
 
@@ -173,11 +195,15 @@ def test_variables_of_azure(kind: Any, prefix: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv(f"{prefix}_AZURE_OPENAI_API_KEY", "k")
     monkeypatch.setenv(f"{prefix}_AZURE_DEPLOYMENT", "mine")
     monkeypatch.setenv(f"{prefix}_AZURE_ENDPOINT", "https://published.openai.azure.com")
+    monkeypatch.setenv(f"{prefix}_AZURE_API_VERSION", "2023-05-15")
     monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://other.openai.azure.com")
     empty = {"azure_deployment": "", "azure_endpoint": "", "api_version": "", "api_key": ""}
     with kind.create("azure_openai", {"model": "m", "azure_kwargs": empty}) as made:
         assert "https://published.openai.azure.com" in repr(made)
         assert made.config.azure_deployment == "mine"
+        assert (made.client.api_key, made.client._api_version) == ("k", "2023-05-15")
+    with kind.create("azure_openai", {"azure_ad_token": "token-1"}) as made:
+        assert made.client._azure_ad_token == "token-1"
     with kind.create("azure_openai", {"base_url": "https://given.openai.azure.com"}) as made:
         assert "https://given.openai.azure.com" in repr(made)
 

@@ -112,8 +112,8 @@ def ask(request: Request | None, secret: str, max_retries: int, *, is_checked: b
         attempt += 1
         may_be_done = may_be_done or _may_be_done(reply)
         yield Pause(seconds)
-    if reply.status == 404 and request.is_done_by_404 and may_be_done and not is_checked:
-        return {"message": "deleted by an earlier attempt, whose answer was lost"}
+    if reply.status == 404 and request.may_be_done_at_404 and may_be_done and not is_checked:
+        return {"message": "it is not there any more; the answer to an earlier attempt was lost"}
     return read(request, reply, secret, attempt + 1)
 
 

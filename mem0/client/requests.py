@@ -61,8 +61,8 @@ class Request:
     listed: bool = False
 
     @property
-    def is_done_by_404(self) -> bool:
-        """Whether nothing of what it is to delete is there if the answer is 404; of a batch, some may be."""
+    def may_be_done_at_404(self) -> bool:
+        """Whether 404 can mean that it was done before: a deletion's can; of a batch, some rows may still be there."""
         return self.method == "DELETE" and self.json is None
 
 

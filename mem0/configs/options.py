@@ -18,6 +18,9 @@ Model = TypeVar("Model", bound=BaseModel)
 
 logger = logging.getLogger("mem0.configs")
 
+# An empty one is no way to say "as usual": memories would go to another place than was meant.
+_PLACE = "path"
+
 # The keys of a part's own configuration.
 _OF_A_PART = ["config", "provider"]
 
@@ -59,7 +62,9 @@ def options_from(kind: type[Model], config: Any, more: Mapping[str, Any], where:
     given = {} if config is None else config
     if isinstance(config, BaseModel):
         # Not with `model_dump`: what an option holds may be a pydantic model too, such as LangChain's, and stays one.
-        given = {name: getattr(config, name) for name in config.model_fields_set}
+        # Before pydantic 2.8 the fields that were set are without what was assigned later.
+        names = {*config.model_fields_set, *(config.model_extra or ())}
+        given = {name: getattr(config, name) for name in names}
     if not isinstance(given, Mapping):
         raise ConfigError(f"{where}: expected options, a dict, or nothing, not {type(config).__name__}")
     return validated(kind, {**given, **more}, where)
@@ -90,7 +95,7 @@ def _says_something(model: type[BaseModel], name: str, value: object, where: str
         takes_none = field.annotation in (Any, type(None)) or type(None) in typing.get_args(field.annotation)
         if value is None:
             return takes_none  # it may have a meaning of its own
-        return value != "" or not takes_none
+        return value != "" or not takes_none or name == _PLACE
     if model.model_config.get("extra") != "forbid":
         return True
     # It will be refused, unless it is a published key: one that is unset or switched off, or that changes nothing.

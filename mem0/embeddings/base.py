@@ -47,8 +47,10 @@ class EmbeddingBase(Closing, ABC):
     dims: int | None = None
     config: Any
 
-    def __init__(self, config: BaseModel | Mapping[str, Any] | None = None) -> None:
-        self.config = config if isinstance(config, BaseModel) else embedder_options(BaseEmbedderConfig, config, {})
+    def __init__(self, config: Any = None) -> None:
+        if config is None or isinstance(config, Mapping):
+            config = embedder_options(BaseEmbedderConfig, config, {})
+        self.config = config
 
     @abstractmethod
     def embed(self, text: str) -> Sequence[float]:

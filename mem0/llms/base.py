@@ -36,8 +36,8 @@ class LLMBase(Closing, ABC):
 
     options: ClassVar[type[BaseLlmConfig]] = BaseLlmConfig
 
-    def __init__(self, config: BaseLlmConfig | Mapping[str, Any] | None = None) -> None:
-        self.config = options_of(config, BaseLlmConfig)
+    def __init__(self, config: Any = None) -> None:
+        self.config = options_of(config, BaseLlmConfig) if config is None or isinstance(config, Mapping) else config
 
     @abstractmethod
     def generate_response(

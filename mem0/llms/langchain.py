@@ -12,7 +12,18 @@ from pydantic import Field, field_validator
 from mem0.configs.llms.base import BaseLlmConfig
 from mem0.exceptions import LLMError
 from mem0.llms.base import LLMBase, Message, options_of, report_tokens
-from mem0.llms.shapes import called, calls_of, checked, json_instruction, parts_of, reading, unfenced, wants_json
+from mem0.llms.shapes import (
+    called,
+    calls_of,
+    checked,
+    checked_tools,
+    choice_of,
+    json_instruction,
+    parts_of,
+    reading,
+    unfenced,
+    wants_json,
+)
 from mem0.wire.connection import cleaned
 from mem0.wire.langchain import HINTS, OF_THE_MODEL, checked_model, may_await, name_of, named, translated
 
@@ -101,14 +112,16 @@ class LangChainLLM(LLMBase):
 
     def _with(self, tools: Sequence[Mapping[str, Any]] | None, tool_choice: Any) -> Any:
         """Return the model with the tools that it may call."""
-        if not tools or tool_choice == "none":
+        mode, name = choice_of(tool_choice)
+        if not tools or mode == "none":
             return self.langchain_model
-        choice = {} if tool_choice in (None, "auto") else {"tool_choice": _choice(tool_choice)}
+        # It names the tool that must be called, and says `any` for any of them.
+        choice = {} if mode == "auto" else {"tool_choice": name or "any"}
         bind: Any = getattr(self.langchain_model, "bind_tools", None)
         try:
             if bind is None:
                 raise NotImplementedError
-            return bind(cleaned(tools), **choice)
+            return bind(checked_tools(tools), **choice)
         except NotImplementedError as error:  # which LangChain's own base class raises
             raise LLMError(
                 f"{named(self.langchain_model)} takes no tools (it has no bind_tools): give a chat model that does, "
@@ -157,13 +170,6 @@ def _message(message: Message) -> Message:
         {"type": "tool_call", "id": call.id, "name": call.name, "args": call.arguments} for call in calls_of(message)
     ]
     return known | ({"tool_calls": calls} if calls else {})
-
-
-def _choice(tool_choice: Any) -> Any:
-    """Return whether a tool must be called, or which: LangChain names it, and says ``any`` for any of them."""
-    if isinstance(tool_choice, Mapping) and isinstance(tool_choice.get("function"), Mapping):
-        return tool_choice["function"].get("name")
-    return "any" if tool_choice == "required" else tool_choice
 
 
 def _text(content: Any) -> str:

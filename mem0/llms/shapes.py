@@ -115,14 +115,15 @@ def checked_tools(tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     Raises:
         LLMError: One is neither, or cannot be written as JSON; it says which.
     """
+    found: list[dict[str, Any]] = []
     for at, tool in enumerate(tools):
         if not isinstance(tool, Mapping):
             raise LLMError(f"tools[{at}] is {type(tool).__name__}, and a dict is wanted; nothing was sent")
         function = tool.get("function")
         if "function" in tool and not (isinstance(function, Mapping) and isinstance(function.get("name"), str)):
             raise LLMError(f"tools[{at}] names no function; nothing was sent")
-        check_json(f"tools[{at}]", tool)
-    found: list[dict[str, Any]] = cleaned(tools)
+        found.append(cleaned(tool))
+        check_json(f"tools[{at}]", found[-1])
     return found
 
 
@@ -132,8 +133,8 @@ def choice_of(tool_choice: Any) -> tuple[str, str | None]:
     Raises:
         LLMError: It says none of these.
     """
-    if tool_choice in (None, "auto", "none", "required"):
-        return tool_choice or "auto", None
+    if tool_choice in (None, "", "auto", "none", "required", "any"):  # the last is what some vendors say for "required"
+        return {"any": "required"}.get(tool_choice, tool_choice or "auto"), None
     function = tool_choice.get("function") if isinstance(tool_choice, Mapping) else None
     name = function.get("name") if isinstance(function, Mapping) else None
     if not isinstance(name, str):

@@ -86,7 +86,7 @@ def reranker_options(
 def most_of(reranker: Any) -> int | None:
     """Return how many memories a search returns at most, as its reranker has it."""
     most = getattr(reranker, "top_k", None)
-    return most if isinstance(most, int) else None  # a mock has every attribute
+    return most if type(most) is int and most > 0 else None  # a mock has every attribute
 
 
 # -- scoring ----------------------------------------------------------------------------------------

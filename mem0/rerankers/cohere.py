@@ -132,7 +132,7 @@ class CohereReranker(RerankerBase):
             self._require_open()
             try:
                 answer = self._client.rerank(**request)
-            except (*_ERRORS, RuntimeError) as error:  # the latter of a client that was closed meanwhile
+            except (*_ERRORS, RuntimeError) as error:
                 time.sleep(self._pause_after(error, patience))
             else:
                 return self._scores(answer, len(request["documents"]))
@@ -186,15 +186,13 @@ class CohereReranker(RerankerBase):
 
     # -- what goes wrong ----------------------------------------------------------------------------
 
-    def _require_open(self) -> None:
-        if self._is_closed:
-            raise ClosedError(f"the provider 'cohere' for {self._where} was closed; make a new one")
+    def _require_open(self, error: Exception | None = None) -> None:
+        if self._is_closed or type(error) is RuntimeError:  # of a client that was closed meanwhile
+            raise ClosedError(f"the provider 'cohere' for {self._where} was closed; make a new one") from error
 
     def _pause_after(self, error: Exception, patience: Patience) -> float:
         """Return the seconds to wait before another try, or raise an error of ours where none is to follow."""
-        self._require_open()
-        if isinstance(error, RuntimeError):
-            raise error
+        self._require_open(error)
         failure = self._failure(error)
         failed = failure.told(RerankError, COHERE, self.model, self._where)
         # What a server repeats of a key must not be told by way of the cause either.

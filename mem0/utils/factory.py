@@ -77,13 +77,16 @@ class _Factory:
         made = cls.load(provider)
         where = cls._called(provider)
         row = cls.providers.get(provider)
-        options = (row[1] if isinstance(row, tuple) else None) or getattr(made, "options", None)
+        beside = row[1] if isinstance(row, tuple) else None
+        options = beside or getattr(made, "options", None)
         if isinstance(config, Mapping) and isinstance(options, type) and issubclass(options, BaseModel):
             config = validated(options, config, f"{cls.kind} {provider!r} config")
-        # A class written without options need not take any.
-        arguments = (config,) if config else ()
-        _check_takes(made, arguments, where)
         try:
+            if isinstance(config, Mapping) and beside is not None:
+                config = beside(**config)
+            # A class written without options need not take any.
+            arguments = (config,) if config else ()
+            _check_takes(made, arguments, where)
             return made(*arguments)
         except Mem0Error:
             raise

@@ -39,6 +39,7 @@ _OLDER_NAMES = {
 }
 
 
+# What ends the names of the published variables.
 _VARIABLES = {
     "api_key": "OPENAI_API_KEY",
     "api_version": "API_VERSION",
@@ -59,12 +60,16 @@ class AzureConnection(OpenAIConnection):
         "`LLM_AZURE_ENDPOINT` (of an embedder `EMBEDDING_AZURE_ENDPOINT`), else `AZURE_OPENAI_ENDPOINT`.",
     )
     azure_deployment: str | None = Field(
-        default=None, min_length=1, description="Name of the deployment, where it is not that of the model."
+        default=None,
+        min_length=1,
+        description="Name of the deployment, where it is not that of the model. Default: "
+        "`LLM_AZURE_DEPLOYMENT` (`EMBEDDING_...`).",
     )
     api_version: str | None = Field(
         default=None,
         min_length=1,
-        description=f"Version of the API. Default: `OPENAI_API_VERSION`, else `{_API_VERSION}`.",
+        description="Version of the API. Default: `LLM_AZURE_API_VERSION` (`EMBEDDING_...`), else "
+        f"`OPENAI_API_VERSION`, else `{_API_VERSION}`.",
     )
     azure_ad_token: Secret | None = Field(
         default=None, description="An Entra ID token in place of a key. Default: `AZURE_OPENAI_AD_TOKEN`."
@@ -85,17 +90,19 @@ class AzureConnection(OpenAIConnection):
     def _unpacked(cls, values: Any) -> Any:
         if not isinstance(values, Mapping):
             return values
-        values = {name: value for name, value in values.items() if value is not None}
-        if isinstance(values.get("azure_kwargs"), Mapping):
-            inner = values.pop("azure_kwargs")
-            values = {name: value for name, value in inner.items() if value not in (None, "")} | values
-        return cls._of_environment() | with_older_names(values, _OLDER_NAMES)
-
-    @classmethod
-    def _of_environment(cls) -> dict[str, str]:
-        """Return what the published variables say, ``LLM_AZURE_ENDPOINT`` and its like."""
-        found = {name: os.environ.get(cls.variables + variable) for name, variable in _VARIABLES.items()}
-        return {name: value for name, value in found.items() if value}
+        values = {**values}
+        inner = values.pop("azure_kwargs", None)
+        if isinstance(inner, Mapping):
+            for name, value in inner.items():
+                if value not in (None, "") and values.get(name) is None:
+                    values[name] = value
+        values = with_older_names(values, _OLDER_NAMES)
+        has_token = any(values.get(name) for name in ("azure_ad_token", "azure_ad_token_provider"))
+        for name, variable in _VARIABLES.items():
+            found = os.environ.get(cls.variables + variable)
+            if found and values.get(name) is None and not (name == "api_key" and has_token):
+                values[name] = found
+        return values
 
     def arguments(self) -> dict[str, Any]:
         endpoint = self.address()
@@ -109,7 +116,8 @@ class AzureConnection(OpenAIConnection):
             if re.search("/openai/(deployments|v1)", endpoint):  # the SDK would append it once more
                 raise ValueError("it goes on behind the resource; cut it off before /openai")
         except ValueError as error:
-            raise ConfigError(f"provider 'azure_openai': azure_endpoint, or AZURE_OPENAI_ENDPOINT: {error}") from error
+            places = f"azure_endpoint, {self.variables}ENDPOINT or AZURE_OPENAI_ENDPOINT"
+            raise ConfigError(f"provider 'azure_openai': {places}: {error}") from error
         given = super().arguments()
         given["azure_endpoint"] = endpoint
         given["api_version"] = self.api_version or os.environ.get("OPENAI_API_VERSION") or _API_VERSION

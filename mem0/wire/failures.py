@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from mem0.exceptions import EmbeddingError, ProviderError, RerankError, retryable_status
+from mem0.text import without_login
 from mem0.wire.retries import seconds_asked
 
 # How servers say that a text is longer than the model takes: OpenAI and vLLM, llama.cpp (whose 500 no waiting helps)
@@ -18,7 +19,7 @@ _TOO_LONG = re.compile(
 )
 
 # Statuses are told apart below; anything else a server says is quoted up to here.
-_LONGEST_QUOTE = 500
+LONGEST_QUOTE = 500
 _MARKUP = re.compile(r"<(?:!doctype|html|head|body)\b", re.IGNORECASE)
 
 
@@ -133,7 +134,7 @@ class Failure:
     def _usual_cause(self, kind: type[ProviderError], vendor: Vendor, model: str) -> str:
         embeds = issubclass(kind, EmbeddingError)
         status = self.status
-        said = self.said[:_LONGEST_QUOTE]
+        said = self.said[:LONGEST_QUOTE]
         if status == 401:
             return f"401, the key was refused: check {vendor.credentials}"
         if status == 403:
@@ -179,9 +180,9 @@ def _one_of(vendor: Vendor, model: str) -> str:
 
 # What a text says often enough by itself is not looked for in it.
 _SHORTEST_SECRET = 6
-# A word of prose has no digits, or is short.
 _CREDENTIALS = re.compile(
-    r"\b(bearer|basic|token)\s+(?:(?=[a-z.~+/=_-]*\d)[\w.~+/=-]{8,}|[\w.~+/=-]{20,})", re.IGNORECASE
+    r"\b(bearer|basic|token)\s+(?!(?:authenti|authori|embedding|credential|sequence|position)\w*\b)[\w.~+/=-]{8,}",
+    re.IGNORECASE,
 )
 
 
@@ -202,7 +203,7 @@ def shown_cause(error: Exception, hide: Callable[[str], str]) -> Exception | Non
         error: The error.
         hide: Takes the secrets out of a text.
     """
-    return None if any(hide(str(link)) != str(link) for link in chain(error)) else error
+    return None if any(without_login(hide(str(link))) != str(link) for link in chain(error)) else error
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:

@@ -18,7 +18,7 @@ from mem0.exceptions import Mem0Error, ProviderError, judged
 from mem0.parts import has_coroutine
 from mem0.text import without_login
 from mem0.wire import environment
-from mem0.wire.failures import Failure, chain, hidden, shown_cause
+from mem0.wire.failures import LONGEST_QUOTE, Failure, chain, hidden, shown_cause
 from mem0.wire.sdk import code_of, said_of
 
 #: What to do about an option that is given where the model object is made.
@@ -36,7 +36,6 @@ _NAMES = ("model", "model_name", "model_id")
 _WRAPPED = ("bound", "runnable")
 
 _SECRET_FIELDS = ("key", "token", "secret", "password")
-_LONGEST_QUOTE = 500
 
 # Libraries that speak HTTP below the models, and what they call a connection that failed.
 _LOST = (("httpx", "TransportError"), ("httpx2", "TransportError"), ("aiohttp", "ClientConnectionError"))
@@ -109,7 +108,7 @@ def translated(kind: type[ProviderError], model: Any) -> Iterator[None]:
     except Exception as error:  # noqa: BLE001 - raised as ours
         secrets = list(_secrets(model))
         failure = _failure(error)
-        said = without_login(hidden(failure.said, secrets))[:_LONGEST_QUOTE]
+        said = without_login(hidden(failure.said, secrets))[:LONGEST_QUOTE]
         remedy = "try again later" if failure.retryable else "key, address and limits are the model object's own"
         raise kind(
             f"{named(model)} failed: {said}; {remedy}; nothing was stored",

@@ -173,13 +173,13 @@ class OllamaLine:
                 "as http://host:11434"
             ) from None  # the original quotes the address, and with it a password
 
-    def _require_open(self) -> None:
-        if self._is_closed:
-            raise ClosedError(f"the provider 'ollama' for {self.where} was closed; make a new one")
+    def _require_open(self, error: Exception | None = None) -> None:
+        if self._is_closed or type(error) is RuntimeError:  # of a client that was closed meanwhile
+            raise ClosedError(f"the provider 'ollama' for {self.where} was closed; make a new one") from error
 
     def _pause_after(self, error: Exception, kind: type[ProviderError], model: str, patience: Patience) -> float:
         """Return the seconds to wait before another try, or raise an error of ours where none is to follow."""
-        self._require_open()
+        self._require_open(error)
         failure = self._failure(error, model)
         failed = failure.told(kind, OLLAMA, model, self.where)
         return patience.after(failed, shown_cause(error, self._hidden), failure.retry_after)

@@ -351,11 +351,11 @@ class QdrantLine:
     def _sent(self, call: Call) -> Any:
         patience = Patience(self._options.max_retries)
         while True:
-            self._require_open()
             try:
                 return getattr(self.client, call.method)(**call.arguments)
             except Exception as error:  # noqa: BLE001 - raised as ours, or the request is sent again
                 time.sleep(self._pause_after(call, error, patience))
+                self._require_open()
 
     async def _adriven(self, client: Any, calls: Calls[Answer]) -> Answer:
         step: Callable[[Any], Call] = calls.send
@@ -374,11 +374,11 @@ class QdrantLine:
     async def _asent(self, client: Any, call: Call) -> Any:
         patience = Patience(self._options.max_retries)
         while True:
-            self._require_open()
             try:
                 return await getattr(client, call.method)(**call.arguments)
             except Exception as error:  # noqa: BLE001 - raised as ours, or the request is sent again
                 await asyncio.sleep(self._pause_after(call, error, patience))
+                self._require_open()
 
     def _remote(self, kind: type[Any]) -> Any:
         options = self._options

@@ -106,7 +106,7 @@ class Line(Generic[Client]):
     @property
     def where(self) -> str:
         """The address that is asked, without name and password."""
-        return without_login(str(self.client.base_url))  # type: ignore[attr-defined]
+        return without_login(str(getattr(self.client, "base_url", "")))  # a double has none
 
     async def here(self) -> Any:
         """Return the client for asyncio."""
@@ -127,7 +127,8 @@ class Line(Generic[Client]):
         Raises:
             ClosedError: It was closed.
         """
-        if self._is_closed or (client is not None and client.is_closed() is True):  # a mock's is neither
+        ended = getattr(client, "is_closed", None)
+        if self._is_closed or (callable(ended) and ended() is True):  # a mock's is neither
             raise ClosedError(f"the provider {self.vendor.provider!r} for {self.where} was closed; make a new one")
 
     def close(self) -> None:
@@ -170,9 +171,10 @@ class Line(Generic[Client]):
             failure = Failure.unread(self.vendor)
         elif isinstance(error, _base_error(self._sdk)):
             failure = failure_of(error, self._sdk, self.hidden)
-        else:  # of what it was given: something that is no JSON, a header it cannot send, the caller's own function
+        else:  # of what it was given, such as something that is no JSON, or the caller's own function; of a double
             said = without_login(self.hidden(f"{type(error).__name__}: {error}"))
-            failure = Failure(said, cause=f"the request could not be sent ({said})")
+            status, retryable = judged(error)
+            failure = Failure(said, status, cause=f"the call failed: {said}", passing=retryable)
         return failure.told(kind, self.vendor, model, self.where)
 
     def named(self, model: str) -> str:

@@ -114,6 +114,12 @@ def test_the_published_options(server: AzureServer) -> None:
     assert request.headers["x-team"] == "memory"
 
 
+def test_what_is_left_to_the_deployment_is_not_sent(server: AzureServer) -> None:
+    with LlmFactory.create("azure_openai", options(server, temperature=None, top_p=None, max_tokens=None)) as llm:
+        assert llm.generate_response(HELLO)
+    assert not {"temperature", "top_p", "max_tokens"} & {*server.requests[0].body}
+
+
 def test_the_vendors_variables(server: AzureServer, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="azure_endpoint is missing: set AZURE_OPENAI_ENDPOINT"):
         LlmFactory.create("azure_openai", {"api_key": KEY})
@@ -141,13 +147,14 @@ def test_a_token_is_fetched_beside_the_event_loop(server: AzureServer) -> None:
     def token() -> str:
         threads.append(threading.get_ident())
         if len(threads) > 1:
-            raise PermissionError("the login is over")
+            raise ConnectionError("the login is away")
         return "token-1"
 
     async def asked() -> None:
         assert await llm.agenerate_response(HELLO)
-        with pytest.raises(LLMError, match="could not be sent .PermissionError: the login is over"):
+        with pytest.raises(LLMError, match="the call failed: ConnectionError: the login is away") as caught:
             await llm.agenerate_response(HELLO)
+        assert caught.value.retryable
 
     with LlmFactory.create("azure_openai", options(server, api_key=None, azure_ad_token_provider=token)) as llm:
         asyncio.run(asked())
@@ -195,7 +202,9 @@ def test_mistakes_are_told(server: AzureServer) -> None:
 def test_endpoints_that_are_none(endpoint: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", endpoint)
     for config in ({"azure_kwargs": {"azure_endpoint": endpoint}}, {}):
-        with pytest.raises(ConfigError, match=f"azure_endpoint, or AZURE_OPENAI_ENDPOINT: .*{told}") as caught:
+        with pytest.raises(
+            ConfigError, match=f"azure_endpoint, LLM_AZURE_ENDPOINT or AZURE_OPENAI_ENDPOINT: .*{told}"
+        ) as caught:
             LlmFactory.create("azure_openai", {"api_key": KEY, **config})
         assert "hush" not in str(caught.value)
 

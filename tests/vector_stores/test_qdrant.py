@@ -211,9 +211,11 @@ def test_who_waits_for_a_folder_that_is_closed_is_told(tmp_path: Path) -> None:
 def test_two_threads_that_close_a_store_leave_its_folder_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = Qdrant(path=str(tmp_path)), Qdrant(path=str(tmp_path))
     both = threading.Barrier(2)
+    threads_that_read: set[int] = set()
 
     def read(line: QdrantLine) -> bool:
         is_closed: bool = vars(line)["_is_closed"]
+        threads_that_read.add(threading.get_ident())
         with suppress(threading.BrokenBarrierError):
             both.wait(0.2)  # for the other thread to read the same, if it can
         return is_closed
@@ -224,6 +226,7 @@ def test_two_threads_that_close_a_store_leave_its_folder_once(tmp_path: Path, mo
     monkeypatch.setattr(QdrantLine, "_is_closed", property(read, write), raising=False)
     with ThreadPoolExecutor(2) as threads:
         assert list(threads.map(lambda _: one.close(), range(2))) == [None, None]
+    assert len(threads_that_read) == 2
     other.create_col("c", 2)
     assert other.count("c") == 0
     other.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -326,6 +327,27 @@ def test_a_score_does_not_depend_on_the_other_memories_of_the_scope() -> None:
         store.insert("c", [[1.0, 0.0]], [payload_of("a cake")], [row_id(61)])
         after = keyword_scores(store, "cake tea", Scope("alice"))["green tea"]
     assert after == pytest.approx(before, abs=0.02)
+
+
+def test_closing_waits_for_what_is_being_written(tmp_path: Path) -> None:
+    store = Qdrant(path=str(tmp_path))
+    store.create_col("c", 2)
+    write = store.client.batch_update_points
+    closing: list[threading.Thread] = []
+
+    def written(*args: Any, **more: Any) -> Any:
+        done = write(*args, **more)
+        if not closing:
+            closing.append(threading.Thread(target=store.close))
+            closing[0].start()
+            closing[0].join(0.2)  # it waits
+        return done
+
+    store.client.batch_update_points = written
+    store.insert("c", [[1.0, 0.0]] * 600, [payload_of("tea")] * 600, [row_id(at) for at in range(600)])
+    closing[0].join()
+    with Qdrant(path=str(tmp_path)) as again:
+        assert again.count("c") == 600
 
 
 def test_a_keyword_leg_of_an_older_version_is_made_anew() -> None:
