@@ -7,7 +7,6 @@ for asyncio.  The embedded engine is not made for several threads, so only one a
 from __future__ import annotations
 
 import asyncio
-import atexit
 import os
 import sqlite3
 import threading
@@ -15,8 +14,6 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -28,7 +25,6 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 from mem0.exceptions import (
     ClosedError,
     ConfigError,
-    StorageBusyError,
     StorageError,
     StoragePermissionError,
     StorageUnavailableError,
@@ -36,6 +32,7 @@ from mem0.exceptions import (
 )
 from mem0.parts import is_coroutine_function
 from mem0.text import without_login
+from mem0.wire import qdrant_folders
 from mem0.wire.connection import Secret
 from mem0.wire.failures import hidden, in_brackets, shown_cause
 from mem0.wire.loops import AsyncClients
@@ -144,99 +141,9 @@ class CollectionGoneError(Exception):
     """The collection that was asked for is not there (any more)."""
 
 
-# -- the engine inside this process -----------------------------------------------------------------
-
-
-@dataclass
-class _Folder:
-    """A folder that is open in this process; all who name it share one client and one lock."""
-
-    client: QdrantClient
-    lock: Any = field(default_factory=threading.RLock)
-    users: int = 0
-    process: int = field(default_factory=os.getpid)
-
-
-_folders: dict[str, _Folder] = {}
-_folders_lock = threading.Lock()
 _locks_of_clients: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 _names_of_clients: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
-
-
-def _opened_folder(path: str) -> _Folder:
-    place = os.path.realpath(path)
-    with _folders_lock:
-        folder = _folders.get(place)
-        if folder is not None and folder.process != os.getpid():
-            raise _of_another_process(path)
-        if folder is None:
-            try:
-                Path(place).mkdir(mode=0o700, parents=True, exist_ok=True)
-                _mend_unborn(Path(place))
-                # Its threads are kept apart by our lock, and then SQLite's own check is in the way.
-                client = QdrantClient(path=place, force_disable_check_same_thread=True)
-            except Exception as error:  # of a damaged folder, the engine raises whatever its reading ends in
-                raise _folder_error(path, error) from error
-            folder = _folders[place] = _Folder(client)
-        folder.users += 1
-        return folder
-
-
-def _mend_unborn(folder: Path) -> None:
-    """Remove the empty list of collections that a process leaves which is killed while it makes a new folder.
-
-    The engine could not be opened with it, and there is nothing else in the folder yet.
-    """
-    listed = folder / "meta.json"
-    if listed.is_file() and not listed.stat().st_size and not (folder / "collection").exists():
-        listed.unlink()
-
-
-def _left_folder(path: str) -> None:
-    place = os.path.realpath(path)
-    with _folders_lock:
-        folder = _folders[place]
-        folder.users -= 1
-        if not folder.users:
-            del _folders[place]
-            with folder.lock:
-                folder.client.close()
-
-
-@atexit.register
-def _leave_all_folders() -> None:
-    # The engine's own `__del__` comes when the interpreter can import no more, and needs to.
-    for folder in _folders.values():
-        if folder.process == os.getpid():
-            folder.client.close()
-
-
-def _of_another_process(path: str) -> StorageBusyError:
-    return StorageBusyError(
-        f"Qdrant folder {path!r} is open in another process, and it can be open in one only; close it there, or "
-        "run a Qdrant server and name it with url"
-    )
-
-
-def _folder_error(path: str, error: Exception) -> StorageError:
-    if "already accessed" in str(error):
-        return _of_another_process(path)
-    if isinstance(error, PermissionError):
-        return StoragePermissionError(f"Qdrant folder {path!r} cannot be read and written: {error}; check its owner")
-    return StorageError(
-        f"Qdrant folder {path!r} cannot be opened: {type(error).__name__}: {error}; it was left as it is: restore a "
-        "backup of it, or name another folder with path"
-    )
-
-
-def _use_error(where: str, call: Call, error: Exception) -> StorageError:
-    return StorageError(
-        f"Qdrant folder {where!r}: {call.method} failed: {type(error).__name__}: {error}; check that its disk has room "
-        "and that nothing else writes there"
-    )
-
-
-# -- clients ----------------------------------------------------------------------------------------
+_clients_lock = threading.Lock()
 
 
 class QdrantLine:
@@ -282,13 +189,13 @@ class QdrantLine:
             self.client = QdrantClient(location=_IN_MEMORY, force_disable_check_same_thread=True)
         else:
             self._folder = options.path or default_path
-            folder = _opened_folder(self._folder)
+            folder = qdrant_folders.opened(self._folder)
             self.client, self._guard = folder.client, folder.lock
         self.where = _place_of(self.client)
         self.is_local = type(getattr(self.client, "_client", None)).__name__ == "QdrantLocal"
         self.awaits = not self.is_local and hasattr(self.client, "init_options")
         if self.is_local and self._folder is None:
-            with _folders_lock:  # two stores on one client are to share its lock
+            with _clients_lock:  # two stores on one client are to share its lock
                 self._guard = _locks_of_clients.setdefault(self.client, threading.RLock())
         self._awaited: AsyncClients[Any] = AsyncClients(self._made_for_asyncio)
 
@@ -319,13 +226,15 @@ class QdrantLine:
 
     def close(self) -> None:
         """Close what was opened here; a second time does nothing."""
+        if self.is_local and self._process != os.getpid():
+            return  # this one is its fork, and the engine, and the lock of a folder, are the parent's
         with self._closing:  # only one of two threads may leave a shared folder
             was_closed, self._is_closed = self._is_closed, True
         if was_closed:
             return
         self._awaited.close()
         if self._folder is not None:
-            _left_folder(self._folder)
+            qdrant_folders.left(self._folder)
         elif self._options.client is None:
             with self._guard:
                 self.client.close()
@@ -408,7 +317,7 @@ class QdrantLine:
         if self._is_closed:
             raise ClosedError(f"the vector store 'qdrant' at {self.where} was closed; make a new one")
         if self.is_local and self._process != os.getpid():
-            raise _of_another_process(self._folder or _IN_MEMORY)  # this one is its fork
+            raise qdrant_folders.of_another_process(self._folder or _IN_MEMORY)  # this one is its fork
 
     @contextmanager
     def _no_collections(self) -> Iterator[None]:
@@ -427,7 +336,7 @@ class QdrantLine:
         self._require_open()  # else whatever came of closing would be told as a lost connection
         status, said, unreached = _read(error)
         if self.is_local and isinstance(error, (sqlite3.Error, OSError)):
-            raise _use_error(self.where, call, error) from error
+            raise qdrant_folders.failed(self.where, call.method, error) from error
         if status is None and not unreached and not isinstance(error, (ApiException, ValueError)):
             raise error
         secrets = self._options.secrets()
@@ -489,5 +398,5 @@ def _place_of(client: Any) -> str:
     address = getattr(inner, "rest_uri", None)
     if isinstance(address, str):
         return without_login(address).rstrip("/")
-    with _folders_lock:
+    with _clients_lock:
         return _names_of_clients.setdefault(client, f"{location or type(client).__name__} {uuid.uuid4().hex[:12]}")

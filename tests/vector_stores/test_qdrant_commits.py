@@ -226,20 +226,25 @@ def test_two_in_memory_are_two_places(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_fork_has_no_part_in_a_folder(tmp_path: Path) -> None:
     code = (
-        "import os, sys\n"
+        "import os, subprocess, sys\n"
         "from mem0.vector_stores.qdrant import Qdrant\n"
+        "opens = 'import sys; from mem0.vector_stores.qdrant import Qdrant; Qdrant(path=sys.argv[1])'\n"
         "store = Qdrant(path=sys.argv[1]); store.create_col('c', 2)\n"
         "child = os.fork()\n"
         "if not child:\n"
         "    for use in (store.list_cols, lambda: Qdrant(path=sys.argv[1])):\n"
         "        try: use()\n"
         "        except Exception as error: print(type(error).__name__, flush=True)\n"
+        "    store.close()\n"
         "    os._exit(0)\n"
         "os.waitpid(child, 0)\n"
-        "print(store.list_cols())\n"  # and nothing is closed
+        "print(store.list_cols())\n"  # and nothing is closed, or open to another process
+        "third = subprocess.run([sys.executable, '-c', opens, sys.argv[1]], capture_output=True, text=True)\n"
+        "print(third.stderr.splitlines()[-1].partition(':')[0])\n"
     )
     ran = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60)
-    assert ran.stdout.splitlines() == ["StorageBusyError", "StorageBusyError", "['c']"]
+    busy = "StorageBusyError"
+    assert ran.stdout.splitlines() == [busy, busy, "['c']", f"mem0.exceptions.{busy}"]
     assert ran.stderr == ""
 
 
