@@ -75,6 +75,9 @@ def test_a_registered_class_goes_before_one_of_ours() -> None:
     EmbedderFactory.register("huggingface", f"{__name__}.WithADict")
     config = {"huggingface_base_url": "http://127.0.0.1:1", "size": 2}  # where ours would ask a server
     assert type(EmbedderFactory.create("huggingface", config)) is WithADict
+    del EmbedderFactory.providers["huggingface"]
+    with pytest.raises(ConfigError, match="'huggingface' is unknown"):
+        EmbedderFactory.create("huggingface", config)
 
 
 def test_registering_imports_nothing() -> None:

@@ -284,7 +284,7 @@ class EmbedderFactory(_Factory):
     @classmethod
     def create(cls, provider: str, config: Any = None) -> Any:
         """Return a new embedder; arguments and errors are those of every factory."""
-        is_ours = provider == "huggingface" and cls.providers[provider] == _HUGGINGFACE
+        is_ours = provider == "huggingface" and cls.providers.get(provider) == _HUGGINGFACE
         if is_ours and isinstance(config, Mapping) and config.get("huggingface_base_url"):
             # As published: a server of Text Embeddings Inference, reached without loading any model here.
             provider = "tei"
