@@ -16,7 +16,7 @@ import pydantic
 from cohere.core.api_error import ApiError
 from pydantic import Field
 
-from mem0.exceptions import ClosedError, ConfigError, RerankError
+from mem0.exceptions import ConfigError, RerankError
 from mem0.rerankers.base import BaseRerankerConfig, RerankerBase, reranker_options
 from mem0.text import clean, without_login
 from mem0.wire.connection import Connection
@@ -188,7 +188,7 @@ class CohereReranker(RerankerBase):
 
     def _require_open(self, error: Exception | None = None) -> None:
         if self._is_closed or type(error) is RuntimeError:  # of a client that was closed meanwhile
-            raise ClosedError(f"the provider 'cohere' for {self._where} was closed; make a new one") from error
+            raise COHERE.closed(self._where) from error
 
     def _pause_after(self, error: Exception, patience: Patience) -> float:
         """Return the seconds to wait before another try, or raise an error of ours where none is to follow."""

@@ -23,7 +23,7 @@ from botocore.config import Config
 from botocore.parsers import ResponseParserError
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from mem0.exceptions import ClosedError, ConfigError, EmbeddingError, ProviderError
+from mem0.exceptions import ConfigError, EmbeddingError, ProviderError
 from mem0.text import clean, without_login
 from mem0.wire.connection import (
     MEANING_OF_PROXIES,
@@ -284,7 +284,7 @@ class BedrockRuntime:
 
     def _require_open(self) -> None:
         if self._is_closed:
-            raise ClosedError(f"the provider 'aws_bedrock' for {self.where} was closed; make a new one")
+            raise _BEDROCK.closed(self.where)
 
     def _pause_after(self, error: Exception, kind: type[ProviderError], model: str, patience: Patience) -> float:
         """Return the seconds to wait before another try, or raise an error of ours where none is to follow."""

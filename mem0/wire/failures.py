@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from mem0.exceptions import EmbeddingError, ProviderError, RerankError, retryable_status
+from mem0.exceptions import ClosedError, EmbeddingError, ProviderError, RerankError, retryable_status
 from mem0.text import without_login
 from mem0.wire.retries import seconds_asked
 
@@ -64,6 +64,15 @@ class Vendor:
             where: The address, or whatever tells the place; may be empty.
         """
         return f"{self.label} model {model!r}" + (f" at {where}" if where else "")
+
+    def closed(self, where: str) -> ClosedError:
+        """Return the error for a provider that is used after it was closed.
+
+        Args:
+            where: The address that it asked; may be empty.
+        """
+        of = f" for {where}" if where else ""
+        return ClosedError(f"the provider {self.provider!r}{of} was closed; make a new one")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ import pydantic
 from google.genai import errors
 from pydantic import Field
 
-from mem0.exceptions import ClosedError, ProviderError
+from mem0.exceptions import ProviderError
 from mem0.text import without_login
 from mem0.wire.connection import Connection, unfit
 from mem0.wire.failures import Failure, Vendor, hidden, shown_cause
@@ -226,7 +226,7 @@ class Line:
 
     def _require_open(self, client: _Awaited | None = None) -> None:
         if self._is_closed or (client is not None and client.is_closed):
-            raise ClosedError(f"the provider 'gemini' for {self.where} was closed; make a new one")
+            raise self._vendor.closed(self.where)
 
     def _pause_after(self, error: Exception, kind: type[ProviderError], model: str, patience: Patience) -> float:
         """Return the seconds to wait before another try, or raise an error where none is to follow."""

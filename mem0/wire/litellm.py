@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import openai
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from mem0.exceptions import ClosedError, ProviderError
+from mem0.exceptions import ProviderError
 from mem0.text import without_login
 from mem0.wire.connection import Headers, Seconds, Secret, secrets_of, with_older_names
 from mem0.wire.environment import environment, keys
@@ -159,7 +159,7 @@ class LiteLLMLine:
 
     def _require_open(self) -> None:
         if self._is_closed:
-            raise ClosedError("the provider 'litellm' was closed; make a new one")
+            raise LITELLM.closed("")  # there are no connections of its own, to any address
 
     def _pause_after(self, error: Exception, kind: type[ProviderError], model: str, patience: Patience) -> float:
         """Return the seconds to wait before another try, or raise an error of ours where none is to follow."""

@@ -17,7 +17,7 @@ import ollama
 import pydantic
 from pydantic import Field
 
-from mem0.exceptions import ClosedError, ConfigError, ProviderError
+from mem0.exceptions import ConfigError, ProviderError
 from mem0.text import without_login
 from mem0.wire.connection import Connection, checked_key
 from mem0.wire.failures import Failure, Vendor, hidden, shown_cause
@@ -175,7 +175,7 @@ class OllamaLine:
 
     def _require_open(self, error: Exception | None = None) -> None:
         if self._is_closed or type(error) is RuntimeError:  # of a client that was closed meanwhile
-            raise ClosedError(f"the provider 'ollama' for {self.where} was closed; make a new one") from error
+            raise OLLAMA.closed(self.where) from error
 
     def _pause_after(self, error: Exception, kind: type[ProviderError], model: str, patience: Patience) -> float:
         """Return the seconds to wait before another try, or raise an error of ours where none is to follow."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Generic, TypeVar
 
-from mem0.exceptions import ClosedError, ConfigError, Mem0Error, ProviderError, judged
+from mem0.exceptions import ConfigError, Mem0Error, ProviderError, judged
 from mem0.text import without_login
 from mem0.wire.connection import Connection, checked_key, without_key
 from mem0.wire.failures import Failure, hidden, shown_cause
@@ -129,7 +129,7 @@ class Line(Generic[Client]):
         """
         ended = getattr(client, "is_closed", None)
         if self._is_closed or (callable(ended) and ended() is True):  # a mock's is neither
-            raise ClosedError(f"the provider {self.vendor.provider!r} for {self.where} was closed; make a new one")
+            raise self.vendor.closed(self.where)
 
     def close(self) -> None:
         """Close all of them; a second time does nothing."""
